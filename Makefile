@@ -1,0 +1,34 @@
+# make run, make test: all a newcomer needs. The environment is rebuilt when the lock file changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PORT ?= 5006
+
+.PHONY: run test lint bench env clean
+
+run: env
+	$(BIN)/lensvet demo --port $(PORT)
+
+env: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(f"LensVet needs Python 3.11 or newer, this is {sys.version.split()[0]}: make PYTHON=python3.11 run" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@
+
+test: env
+	$(BIN)/python -m pytest
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: env
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf $(VENV) build

@@ -1,0 +1,1 @@
+"""What people see and do: the pages, the REST API and the commands. The only package that knows Panel."""

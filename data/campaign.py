@@ -1,0 +1,186 @@
+"""The campaign folder: where everything of one vetting campaign lies, and its settings in `campaign.toml`."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.cutout_store import CutoutStore
+from data.errors import CampaignError
+from data.files import written_atomically
+from data.objects import ObjectTable
+from data.surveys import SURVEYS, Survey, survey_named
+
+REVEAL_POLICIES = ("open", "after-grade")
+
+_SETTINGS = """\
+# What this campaign is. Read when a command starts; edit it with any editor.
+title = {title}
+survey = "{survey}"            # {surveys}
+# open: scores and maps at any time, and the vote says that they were seen.
+# after-grade: the server withholds them until the inspector's blind grade is stored.
+reveal = "{reveal}"
+quorum = {quorum}                   # independent grades per object
+# Where votes go: a file in this folder, or "postgresql://user@host/name".
+database = "labels.sqlite"
+# Files and folders that ingest has read; score --follow watches them.
+sources = []
+"""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """One campaign folder and its settings. Paths are made here and nowhere else."""
+
+    path: Path
+    title: str
+    survey: Survey
+    reveal: str
+    quorum: int
+    database: str
+    sources: tuple[str, ...]
+
+    @property
+    def settings_path(self) -> Path:
+        return self.path / "campaign.toml"
+
+    @property
+    def cutouts_path(self) -> Path:
+        return self.path / "cutouts.zarr"
+
+    @property
+    def catalogue_path(self) -> Path:
+        return self.path / "catalogue.parquet"
+
+    @property
+    def rejected_path(self) -> Path:
+        return self.path / "rejected.csv"
+
+    def scores_path(self, model_version: str) -> Path:
+        return self.path / "scores" / model_version
+
+    def maps_path(self, model_version: str, method: str) -> Path:
+        return self.path / "maps" / model_version / f"{method}.zarr"
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the label store; a plain name is a SQLite file in the campaign folder."""
+        if "://" in self.database:
+            return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", self.database)
+        return f"sqlite:///{(self.path / self.database).resolve()}"
+
+    def objects(self) -> ObjectTable:
+        """The objects as they are on disk now."""
+        return ObjectTable.load(self.catalogue_path)
+
+    def cutouts(self) -> CutoutStore:
+        """The packed cutouts, for reading.
+
+        Raises
+        ------
+        CampaignError
+            If nothing was ingested yet.
+        """
+        if not self.cutouts_path.exists():
+            raise CampaignError(f"{self.path} has no cutouts yet: lensvet ingest {self.path} SOURCE")
+        return CutoutStore(self.cutouts_path)
+
+    def scored_versions(self) -> list[str]:
+        """Model versions that have scores here, the newest last."""
+        folder = self.path / "scores"
+        found = [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+        return [entry.name for entry in sorted(found, key=lambda entry: entry.stat().st_mtime)]
+
+    def score_parts(self, model_version: str) -> list[Path]:
+        """Finished score files of a model version, oldest first."""
+        return sorted(self.scores_path(model_version).glob("part-*.parquet"))
+
+
+def create_campaign(path: Path, *, survey: str, title: str | None = None, reveal: str = "open") -> Campaign:
+    """Make the folder and its settings.
+
+    Raises
+    ------
+    CampaignError
+        If there is a campaign already, or the survey or the reveal policy is not known.
+    """
+    survey_named(survey)
+    if reveal not in REVEAL_POLICIES:
+        raise CampaignError(f"reveal is {reveal!r}; expected one of {', '.join(REVEAL_POLICIES)}")
+    settings = path / "campaign.toml"
+    if settings.exists():
+        raise CampaignError(f"{path} is a campaign already: choose another folder")
+    text = _SETTINGS.format(
+        title=_toml_string(title or path.resolve().name),
+        survey=survey,
+        surveys=", ".join(SURVEYS),
+        reveal=reveal,
+        quorum=1 if reveal == "open" else 6,
+    )
+    with written_atomically(settings) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return open_campaign(path)
+
+
+def open_campaign(path: Path) -> Campaign:
+    """Read the settings of an existing campaign.
+
+    Raises
+    ------
+    CampaignError
+        If the folder is no campaign, or a setting is malformed.
+    """
+    settings = path / "campaign.toml"
+    if not settings.is_file():
+        raise CampaignError(f"{path} is not a campaign (no campaign.toml): lensvet new {path} --survey euclid")
+    try:
+        values = tomllib.loads(settings.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CampaignError(f"{settings} is not valid TOML: {error}") from error
+    problems = list(_problems(values))
+    if problems:
+        raise CampaignError(f"{settings}: " + "; ".join(problems))
+    return Campaign(
+        path=path,
+        title=str(values.get("title", path.resolve().name)),
+        survey=survey_named(values["survey"]),
+        reveal=values.get("reveal", "open"),
+        quorum=values.get("quorum", 1),
+        database=values.get("database", "labels.sqlite"),
+        sources=tuple(values.get("sources", ())),
+    )
+
+
+def remember_source(campaign: Campaign, source: Path) -> Campaign:
+    """Add a source to `campaign.toml` if it is not there; every other line stays as it was written."""
+    text = str(source.resolve())
+    if text in campaign.sources:
+        return campaign
+    listed = "sources = [" + ", ".join(_toml_string(s) for s in (*campaign.sources, text)) + "]"
+    settings = campaign.settings_path.read_text(encoding="utf-8")
+    replaced, count = re.subn(r"(?ms)^sources\s*=\s*\[.*?\]\s*$", lambda _: listed, settings, count=1)
+    with written_atomically(campaign.settings_path) as partial:
+        partial.write_text(replaced.rstrip() + "\n" if count else f"{settings.rstrip()}\n{listed}\n", encoding="utf-8")
+    return open_campaign(campaign.path)
+
+
+def _problems(values: dict[str, object]) -> Iterator[str]:
+    if values.get("survey") not in SURVEYS:
+        yield f"survey is {values.get('survey')!r}; expected one of {', '.join(SURVEYS)}"
+    if values.get("reveal", "open") not in REVEAL_POLICIES:
+        yield f"reveal is {values.get('reveal')!r}; expected one of {', '.join(REVEAL_POLICIES)}"
+    quorum = values.get("quorum", 1)
+    if not isinstance(quorum, int) or isinstance(quorum, bool) or quorum < 1:
+        yield f"quorum is {quorum!r}; expected a whole number from 1"
+    sources = values.get("sources", [])
+    if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):
+        yield "sources is not a list of paths"
+    if not isinstance(values.get("database", ""), str):
+        yield "database is not text"
+
+
+def _toml_string(text: str) -> str:
+    """A TOML basic string, escaped as the specification asks."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda m: f"\\u{ord(m.group()):04x}", escaped) + '"'

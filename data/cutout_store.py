@@ -1,0 +1,211 @@
+"""Packed cutouts in Zarr: one group per layout, in it one (object, y, x) float32 array per band.
+
+    cutouts.zarr/100x100-1f3a9c02/VIS      flux; `rms/VIS` and `psf/VIS` beside it where the survey gave them
+    attributes of the group                bands, shapes, pixel scales (arcsec)
+
+A layout is what objects must share to be stacked: bands, shapes and pixel scales. Chunks hold about 1 MiB, so that one
+object is cheap to show and a batch is cheap to score. Rows beyond what `catalogue.parquet` claims are leftovers of a
+killed ingest; the next one writes over them.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+
+from data.cutouts import Cutout, Plane, planes_hash
+from data.errors import StoreError
+from data.objects import StoredObject
+
+CHUNK_BYTES = 2**20
+_COMPRESSION = BloscCodec(cname="lz4", clevel=3, shuffle="bitshuffle")
+
+Layout = tuple[tuple[Any, ...], ...]
+
+
+class CutoutStore:
+    """The packed cutouts of one campaign.
+
+    next_rows : for each group, the first row that is free (`ObjectTable.next_rows`); needed to append only.
+    """
+
+    def __init__(self, path: Path, next_rows: dict[str, int] | None = None) -> None:
+        self.path = path
+        self._root = zarr.open_group(path, mode="a" if next_rows is not None else "r")
+        self._next_rows = dict(next_rows or {})
+        self._arrays: dict[str, zarr.Array[Any]] = {}
+
+    def append(self, cutouts: Sequence[Cutout]) -> list[StoredObject]:
+        """Write the planes of these cutouts and return the rows that claim them, in the same order."""
+        by_layout: dict[Layout, list[int]] = defaultdict(list)
+        for index, cutout in enumerate(cutouts):
+            by_layout[_layout_of(cutout)].append(index)
+        stored: dict[int, StoredObject] = {}
+        for layout, indices in by_layout.items():
+            group, first = self._write([cutouts[i] for i in indices], layout)
+            for offset, index in enumerate(indices):
+                stored[index] = _stored(cutouts[index], group, first + offset)
+        return [stored[index] for index in range(len(cutouts))]
+
+    def read(self, stored: StoredObject, *, with_noise: bool = False) -> dict[str, Plane]:
+        """The planes of one object by band; RMS and PSF planes only if asked for."""
+        group = self._group(stored.cutout_group)
+        scales = group.attrs["pixel_scales_arcsec"]
+        zero_points = dict(zip(stored.bands, stored.zero_points_mag, strict=True))
+        row = stored.cutout_row
+        return {
+            band: Plane(
+                flux=self._plane(f"{stored.cutout_group}/{band}", row),
+                pixel_scale_arcsec=float(scales[band]),  # type: ignore[index,call-overload,arg-type]  # JSON
+                zero_point_mag=zero_points[band],
+                rms=self._optional(stored.cutout_group, f"rms/{band}", row) if with_noise else None,
+                psf=self._optional(stored.cutout_group, f"psf/{band}", row) if with_noise else None,
+            )
+            for band in stored.bands
+        }
+
+    def read_batch(self, group: str, rows: NDArray[np.int64], band: str) -> NDArray[np.float32]:
+        """Flux of several objects of one group: (object, y, x) in the order of `rows`, which is read as whole chunks.
+
+        Raises
+        ------
+        StoreError
+            If the group has no such band.
+        """
+        array = self._array(f"{group}/{band}")
+        first, last = int(rows.min()), int(rows.max()) + 1
+        block: NDArray[np.float32] = np.asarray(array[first:last])
+        return block if last - first == len(rows) and (np.diff(rows) == 1).all() else block[rows - first]
+
+    def pixel_scale_arcsec(self, group: str, band: str) -> float:
+        """Pixel scale of a band in a group, NaN if unknown."""
+        return float(self._group(group).attrs["pixel_scales_arcsec"][band])  # type: ignore[index,call-overload,arg-type]  # JSON
+
+    def shape(self, group: str, band: str) -> tuple[int, int]:
+        """(y, x) of a band in a group."""
+        _, height, width = self._array(f"{group}/{band}").shape
+        return height, width
+
+    def chunk_length(self, group: str) -> int:
+        """How many objects one chunk of the group holds: reading in these steps decompresses nothing twice."""
+        bands = self._group(group).attrs["bands"]
+        return min(self._array(f"{group}/{band}").chunks[0] for band in bands)  # type: ignore[union-attr,arg-type]  # JSON
+
+    def _group(self, name: str) -> zarr.Group:
+        try:
+            return self._root[name]  # type: ignore[return-value]  # layouts are groups
+        except KeyError:
+            raise StoreError(f"{self.path} has no group {name}: was it copied in part? ingest again") from None
+
+    def _array(self, name: str) -> "zarr.Array[Any]":
+        # An open array is kept: looking it up reads its metadata from disk each time. A reader that must see rows
+        # appended by another process opens a new store.
+        if name not in self._arrays:
+            try:
+                self._arrays[name] = self._root[name]  # type: ignore[assignment]  # bands are arrays
+            except KeyError:
+                raise StoreError(f"{self.path} has no array {name}") from None
+        return self._arrays[name]
+
+    def _plane(self, name: str, row: int) -> NDArray[np.float32]:
+        array = self._array(name)
+        if row >= array.shape[0]:  # appended since it was opened
+            del self._arrays[name]
+            array = self._array(name)
+        return np.asarray(array[row], dtype=np.float32)
+
+    def _optional(self, group: str, name: str, row: int) -> NDArray[np.float32] | None:
+        try:
+            return self._plane(f"{group}/{name}", row)
+        except StoreError:
+            return None
+
+    def _write(self, cutouts: Sequence[Cutout], layout: Layout) -> tuple[str, int]:
+        first_cutout = cutouts[0]
+        name = _group_name(first_cutout, layout)
+        if name not in self._root:
+            self._create(name, first_cutout)
+        first = self._next_rows.get(name, 0)
+        for band, plane in first_cutout.planes.items():
+            self._fill(f"{name}/{band}", first, [c.planes[band].flux for c in cutouts])
+            if plane.rms is not None:
+                self._fill(f"{name}/rms/{band}", first, [c.planes[band].rms for c in cutouts])
+            if plane.psf is not None:
+                self._fill(f"{name}/psf/{band}", first, [c.planes[band].psf for c in cutouts])
+        self._next_rows[name] = first + len(cutouts)
+        return name, first
+
+    def _create(self, name: str, cutout: Cutout) -> None:
+        group = self._root.create_group(name)
+        for band, plane in cutout.planes.items():
+            for array_name, values in ((band, plane.flux), (f"rms/{band}", plane.rms), (f"psf/{band}", plane.psf)):
+                if values is not None:
+                    length = max(1, CHUNK_BYTES // (4 * values.size))
+                    group.create_array(
+                        array_name,
+                        shape=(0, *values.shape),
+                        chunks=(min(length, 256), *values.shape),
+                        dtype="float32",
+                        fill_value=float("nan"),
+                        compressors=_COMPRESSION,
+                        dimension_names=("object", "y", "x"),
+                    )
+        # The attributes come last: a group that has them is complete.
+        group.attrs.update(
+            {
+                "bands": list(cutout.planes),
+                "shapes": {b: list(p.flux.shape) for b, p in cutout.planes.items()},
+                "pixel_scales_arcsec": {b: p.pixel_scale_arcsec for b, p in cutout.planes.items()},
+            }
+        )
+
+    def _fill(self, name: str, first: int, planes: Sequence[NDArray[np.float32] | None]) -> None:
+        array = self._array(name)
+        last = first + len(planes)
+        if array.shape[0] < last:
+            array.resize((last, *array.shape[1:]))
+        array[first:last] = np.stack([plane for plane in planes if plane is not None]).astype(np.float32, copy=False)
+
+
+def _layout_of(cutout: Cutout) -> Layout:
+    return tuple(
+        (
+            band,
+            plane.flux.shape,
+            repr(plane.pixel_scale_arcsec),
+            None if plane.rms is None else plane.rms.shape,
+            None if plane.psf is None else plane.psf.shape,
+        )
+        for band, plane in cutout.planes.items()
+    )
+
+
+def _group_name(cutout: Cutout, layout: Layout) -> str:
+    height, width = next(iter(cutout.planes.values())).flux.shape
+    digest = hashlib.blake2b(json.dumps(layout).encode(), digest_size=4).hexdigest()
+    return f"{height}x{width}-{digest}"
+
+
+def _stored(cutout: Cutout, group: str, row: int) -> StoredObject:
+    return StoredObject(
+        object_id=cutout.object_id,
+        ra_deg=cutout.ra_deg,
+        dec_deg=cutout.dec_deg,
+        kind=cutout.kind,
+        bands=cutout.bands,
+        zero_points_mag=tuple(plane.zero_point_mag for plane in cutout.planes.values()),
+        cd_deg=cutout.cd_deg,
+        planes_hash=planes_hash(cutout.planes),
+        cutout_group=group,
+        cutout_row=row,
+        source_files=cutout.source_files,
+        warnings=cutout.warnings,
+        columns=dict(cutout.columns),
+    )

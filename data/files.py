@@ -1,0 +1,47 @@
+"""Files that are whole or absent: written aside, flushed to disk, then renamed. And one lock per writer."""
+
+import contextlib
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from data.errors import CampaignError
+
+
+@contextlib.contextmanager
+def written_atomically(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it into place when the block ends, remove it on error.
+
+    A process killed in between leaves `path` as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def held_alone(path: Path, *, doing: str) -> Iterator[None]:
+    """Hold the lock file `path` for this process; the system frees it when the process ends, however it ends.
+
+    Raises
+    ------
+    CampaignError
+        If another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CampaignError(
+                f"another process is already {doing} in {path.parent}: wait for it or stop it, then try again"
+            ) from error
+        yield

@@ -1,0 +1,42 @@
+"""Positions in a cutout and on the sky: the tangent-plane projection about the cutout's centre.
+
+Offsets are in arcsec from the centre pixel index (n - 1) / 2, x right and y up as FITS is drawn.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class TangentPlane:
+    """Where a cutout lies on the sky: the position of its centre and the CD matrix of its reference plane.
+
+    cd_deg : (cd11, cd12, cd21, cd22) in degrees per pixel, FITS WCS Paper II (Calabretta & Greisen 2002).
+    """
+
+    ra_deg: float
+    dec_deg: float
+    cd_deg: tuple[float, float, float, float]
+
+    @property
+    def pixel_scale_arcsec(self) -> float:
+        """Geometric mean of the two axes."""
+        cd11, cd12, cd21, cd22 = self.cd_deg
+        return 3600 * math.sqrt(abs(cd11 * cd22 - cd12 * cd21))
+
+    def sky_of(self, x_arcsec: ArrayLike, y_arcsec: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(ra_deg, dec_deg) of offsets from the centre: gnomonic deprojection, Paper II eqs. 14, 15 and 55."""
+        scale = self.pixel_scale_arcsec
+        dx = np.asarray(x_arcsec, float) / scale
+        dy = np.asarray(y_arcsec, float) / scale
+        cd11, cd12, cd21, cd22 = self.cd_deg
+        xi = np.radians(cd11 * dx + cd12 * dy)
+        eta = np.radians(cd21 * dx + cd22 * dy)
+        dec0 = math.radians(self.dec_deg)
+        denominator = math.cos(dec0) - eta * math.sin(dec0)
+        ra_deg = self.ra_deg + np.degrees(np.arctan2(xi, denominator))
+        dec = np.arctan2(math.sin(dec0) + eta * math.cos(dec0), np.hypot(xi, denominator))
+        return ra_deg % 360, np.degrees(dec)

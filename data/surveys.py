@@ -1,0 +1,185 @@
+"""Surveys and their bands: names, pixel scales, zero points and PSF widths, in one table.
+
+Bands go by name, never by order. A file's own header overrides what stands here.
+"""
+
+import re
+from dataclasses import dataclass
+
+from data.errors import CampaignError
+
+
+@dataclass(frozen=True)
+class Band:
+    """One filter of a survey, with the numbers used when a file does not state its own.
+
+    pixel_scale_arcsec of the survey's own cutouts; psf_fwhm_arcsec typical; zero_point_mag AB, for the
+    unit in which the survey publishes its images.
+    """
+
+    name: str
+    pixel_scale_arcsec: float
+    psf_fwhm_arcsec: float
+    zero_point_mag: float | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A survey: its bands from blue to red, its reference band, and the bands of its colour composite (R, G, B)."""
+
+    name: str
+    title: str
+    bands: tuple[Band, ...]
+    reference_band: str
+    composite: tuple[str, str, str]
+    source: str
+
+    def band(self, name: str) -> Band | None:
+        """The band of that canonical name, or None."""
+        return next((band for band in self.bands if band.name == name), None)
+
+
+SURVEYS: dict[str, Survey] = {
+    survey.name: survey
+    for survey in (
+        Survey(
+            "euclid",
+            "Euclid Wide Survey",
+            (
+                Band("VIS", 0.1, 0.16, 24.6, ("I_E", "IE", "EUC_VIS")),
+                Band("Y", 0.1, 0.48, 29.8, ("NIR_Y", "Y_E", "NISP_Y", "EUC_Y")),
+                Band("J", 0.1, 0.51, 30.0, ("NIR_J", "J_E", "NISP_J", "EUC_J")),
+                Band("H", 0.1, 0.55, 29.9, ("NIR_H", "H_E", "NISP_H", "EUC_H")),
+            ),
+            reference_band="VIS",
+            composite=("H", "J", "VIS"),
+            source="Euclid Q1 MER mosaics, header MAGZERO and PSF planes; Y, J, H resampled from 0.3 to 0.1 arcsec",
+        ),
+        Survey(
+            "des",
+            "Dark Energy Survey",
+            (
+                Band("g", 0.263, 1.11, 30.0, ("DES_G", "DECAM_G")),
+                Band("r", 0.263, 0.95, 30.0, ("DES_R", "DECAM_R")),
+                Band("i", 0.263, 0.88, 30.0, ("DES_I", "DECAM_I")),
+                Band("z", 0.263, 0.83, 30.0, ("DES_Z", "DECAM_Z")),
+                Band("Y", 0.263, 0.90, 30.0, ("DES_Y", "DECAM_Y")),
+            ),
+            reference_band="i",
+            composite=("i", "r", "g"),
+            source="Abbott et al. 2021, ApJS 255, 20 (DR2), Table 1",
+        ),
+        Survey(
+            "hsc",
+            "Hyper Suprime-Cam Subaru Strategic Program",
+            (
+                Band("g", 0.168, 0.77, 27.0, ("HSC_G", "HSC-G")),
+                Band("r", 0.168, 0.76, 27.0, ("HSC_R", "HSC-R")),
+                Band("i", 0.168, 0.58, 27.0, ("HSC_I", "HSC-I")),
+                Band("z", 0.168, 0.68, 27.0, ("HSC_Z", "HSC-Z")),
+                Band("y", 0.168, 0.68, 27.0, ("HSC_Y", "HSC-Y")),
+            ),
+            reference_band="i",
+            composite=("i", "r", "g"),
+            source="Aihara et al. 2019, PASJ 71, 114 (PDR2), Table 1",
+        ),
+        Survey(
+            "legacy",
+            "DESI Legacy Imaging Surveys",
+            (
+                Band("g", 0.262, 1.29, 22.5),
+                Band("r", 0.262, 1.18, 22.5),
+                Band("i", 0.262, 1.15, 22.5),
+                Band("z", 0.262, 1.11, 22.5),
+            ),
+            reference_band="r",
+            composite=("z", "r", "g"),
+            source="Dey et al. 2019, AJ 157, 168, Table 4; fluxes in nanomaggies",
+        ),
+        Survey(
+            "cfhtls",
+            "CFHT Legacy Survey",
+            (
+                Band("g", 0.186, 0.78, 30.0, ("MEGACAM_G",)),
+                Band("r", 0.186, 0.71, 30.0, ("MEGACAM_R",)),
+                Band("i", 0.186, 0.64, 30.0, ("MEGACAM_I",)),
+            ),
+            reference_band="i",
+            composite=("i", "r", "g"),
+            source="Hudelot et al. 2012, CFHTLS T0007; More et al. 2016, MNRAS 455, 1191",
+        ),
+        Survey(
+            "kids-sim",
+            "Lens Finding Challenge 1, ground",
+            (
+                Band("u", 0.2, 1.0, None, ("SDSS_U",)),
+                Band("g", 0.2, 0.8, None, ("SDSS_G",)),
+                Band("r", 0.2, 0.65, None, ("SDSS_R",)),
+                Band("i", 0.2, 0.85, None, ("SDSS_I",)),
+            ),
+            reference_band="r",
+            composite=("i", "r", "g"),
+            source="Metcalf et al. 2019, A&A 625, A119, Sect. 3",
+        ),
+        Survey(
+            "hst",
+            "Hubble Space Telescope",
+            (
+                Band("F475W", 0.04, 0.08),
+                Band("F606W", 0.05, 0.09),
+                Band("F814W", 0.05, 0.10),
+                Band("F140W", 0.08, 0.16),
+                Band("F200LP", 0.05, 0.08),
+            ),
+            reference_band="F814W",
+            composite=("F814W", "F606W", "F475W"),
+            source="WFC3 and ACS instrument handbooks",
+        ),
+        Survey(
+            "jwst",
+            "JWST NIRCam",
+            (
+                Band("F115W", 0.03, 0.04),
+                Band("F150W", 0.03, 0.05),
+                Band("F277W", 0.06, 0.09),
+                Band("F444W", 0.06, 0.14),
+            ),
+            reference_band="F150W",
+            composite=("F444W", "F277W", "F150W"),
+            source="NIRCam instrument handbook; COSMOS-Web mosaics",
+        ),
+    )
+}
+
+
+def survey_named(name: str) -> Survey:
+    """The survey of that name.
+
+    Raises
+    ------
+    CampaignError
+        If there is no such survey.
+    """
+    try:
+        return SURVEYS[name]
+    except KeyError:
+        raise CampaignError(f"survey {name!r} is not known; known are {', '.join(SURVEYS)}") from None
+
+
+def canonical_band(name: str, survey: Survey | None = None) -> str:
+    """The survey's own name for a band that a file calls `name`; unknown names come back trimmed, not guessed.
+
+    >>> canonical_band("NIR_Y", SURVEYS["euclid"])
+    'Y'
+    >>> canonical_band("DES_G", SURVEYS["euclid"])
+    'DES_G'
+    """
+    given = re.sub(r"\s+", "_", name.strip())
+    if survey is None:
+        return given
+    for band in survey.bands:
+        if given == band.name:
+            return band.name
+    matches = [b.name for b in survey.bands if given.upper() in {b.name.upper(), *(a.upper() for a in b.aliases)}]
+    return matches[0] if len(matches) == 1 else given

@@ -1,0 +1,1 @@
+"""What the machine thinks: networks, scores and explanations in torch. Draws nothing."""
