@@ -1,0 +1,44 @@
+"""Networks: flux in, verdict and position out. One family per module; `lensmodel.models` names them all."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class NetworkOutput(NamedTuple):
+    """What a network says of a batch.
+
+    logit : (batch,), of lens against non-lens; its sigmoid is calibrated only if the card says so.
+    x_arcsec, y_arcsec, position_sigma_arcsec : (batch,), from the centre of the field, x right, y up.
+    evidence : (batch, y, x), logit per place, on the cells of the last map of `features`.
+    """
+
+    logit: Tensor
+    x_arcsec: Tensor | None = None
+    y_arcsec: Tensor | None = None
+    position_sigma_arcsec: Tensor | None = None
+    evidence: Tensor | None = None
+
+
+class LensNetwork(nn.Module):
+    """A network that LensVet can run, made as `Network(bands=4, pixel_scale_arcsec=0.1)`; weights come after.
+
+    Its forward pass is `judge(features(normalised))`: that is what Grad-CAM, the geometry of maps and exact
+    occlusion build on.
+    """
+
+    @property
+    def features(self) -> nn.Sequential:
+        """The convolutional stack from the image to the last feature map, one layer after the other."""
+        raise NotImplementedError
+
+    def judge(self, feature_map: Tensor) -> NetworkOutput:
+        """The verdict on a map (batch, channel, y, x) that `features` made."""
+        raise NotImplementedError
+
+    def normalise(self, flux: Tensor) -> Tensor:
+        """Flux (batch, band, y, x) scaled per image as the network was trained; finite for finite flux."""
+        raise NotImplementedError
+
+    def forward(self, normalised: Tensor) -> NetworkOutput:
+        return self.judge(self.features(normalised))
