@@ -1,0 +1,342 @@
+"""The label store: append-only votes in SQLite or PostgreSQL. The only module that speaks SQL to it.
+
+A vote is on disk when `add` returns. Rows are never changed or removed: undo and revision are rows that
+supersede others, and triggers in the database refuse anything else. Safe from several threads and processes.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from data import migrations
+from data.errors import CampaignError, VoteConflictError
+from data.votes import FIELDS, GRADES, Mark, Vote
+
+BUSY_TIMEOUT_S = 60
+_STREAM_ROWS = 5_000
+_MIGRATION_LOCK = 0x1E45  # any number, the same in every process
+
+_Query = sa.Select[*tuple[Any, ...]]
+_Row = sa.Row[*tuple[Any, ...]]
+_METADATA = sa.MetaData()
+_SEQ = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_VOTES = sa.Table(
+    "votes",
+    _METADATA,
+    sa.Column("seq", _SEQ, primary_key=True),
+    *(sa.Column(name, sa.BigInteger if name == "elapsed_ms" else sa.Text) for name in FIELDS),
+)
+_REVEALS = sa.Table(
+    "reveals",
+    _METADATA,
+    sa.Column("seq", _SEQ, primary_key=True),
+    sa.Column("inspector", sa.Text),
+    sa.Column("object_id", sa.Text),
+)
+
+
+@dataclass(frozen=True)
+class VoteCounts:
+    """How much is stored. votes : all rows, undone and superseded ones too."""
+
+    votes: int
+    objects: int
+    inspectors: int
+
+
+@dataclass(frozen=True)
+class GradeTally:
+    """The grades of one object that count: each inspector's latest, neither undone nor superseded."""
+
+    object_id: str
+    n_a: int
+    n_b: int
+    n_c: int
+    n_x: int
+    n_blind: int
+    n_skips: int
+
+
+class LabelStore:
+    """Votes and reveals of one campaign. Make it with `LabelStore.open(campaign.database_url)`."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._reading = engine
+        self._writing = engine.execution_options(begin="BEGIN IMMEDIATE")
+
+    @classmethod
+    def open(cls, url: str) -> "LabelStore":
+        """Open the database and bring its schema up to date; a database that does not exist is made.
+
+        Raises
+        ------
+        CampaignError
+            If it cannot be opened, or a newer LensVet wrote it.
+        """
+        engine = None
+        try:
+            engine = _engine(sa.make_url(url))
+            store = cls(engine)
+            store._migrate()
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            raise CampaignError(f"the label store {_shown(url)} cannot be opened: {reason}") from error
+        return store
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._reading.dispose()
+
+    def __enter__(self) -> "LabelStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(self, vote: Vote) -> bool:
+        """Store a vote: True if it is new, False if the same one (but for `created_at`) is stored already.
+
+        Raises
+        ------
+        VoteConflictError
+            If another vote has its id, or it supersedes what it may not: an undo, a vote that is not stored,
+            or one of another inspector or object.
+        """
+        try:
+            with self._writing.begin() as connection:
+                _check_superseded(connection, vote)
+                connection.execute(sa.insert(_VOTES).values(_row_of(vote)))
+        except IntegrityError:
+            stored = self.vote(vote.vote_id)
+            if stored is None:
+                raise
+            if replace(stored, created_at=vote.created_at) != vote:
+                raise VoteConflictError(
+                    f"vote {vote.vote_id} is stored with other content: give each vote an id of its own"
+                ) from None
+            return False
+        return True
+
+    def vote(self, vote_id: str) -> Vote | None:
+        """The vote of that id, or None."""
+        return next(self._select(sa.select(_VOTES).where(_VOTES.c.vote_id == vote_id)), None)
+
+    def votes(
+        self, *, object_id: str | None = None, inspector: str | None = None, limit: int | None = None
+    ) -> list[Vote]:
+        """Votes as they were stored, newest first: undone and superseded ones too."""
+        query = sa.select(_VOTES).order_by(_VOTES.c.seq.desc()).limit(limit)
+        return list(self._select(_where(query, object_id=object_id, inspector=inspector)))
+
+    def all_votes(self) -> Iterator[Vote]:
+        """Every vote, oldest first, streamed."""
+        return self._select(sa.select(_VOTES).order_by(_VOTES.c.seq))
+
+    def current_votes(self, object_id: str | None = None) -> Iterator[Vote]:
+        """Votes that stand, oldest first, streamed: no undo, nothing undone, nothing superseded.
+
+        The undo of a revision brings back the vote that it had superseded.
+        """
+        query = sa.select(_VOTES).where(_stands(_VOTES)).order_by(_VOTES.c.seq)
+        return self._select(_where(query, object_id=object_id))
+
+    def decided_ids(self, inspector: str) -> dict[str, str | None]:
+        """What an inspector decided: object_id to grade, None for a skip. A later skip undoes no grade."""
+        query = sa.select(_VOTES.c.object_id, _VOTES.c.grade).where(_stands(_VOTES)).order_by(_VOTES.c.seq)
+        decided: dict[str, str | None] = {}
+        for object_id, grade in self._stream(_where(query, inspector=inspector)):
+            if grade is not None or object_id not in decided:
+                decided[object_id] = grade
+        return decided
+
+    def counts(self) -> VoteCounts:
+        """Stored votes, and the objects and inspectors that have any."""
+        columns = (sa.func.count(), _count_distinct(_VOTES.c.object_id), _count_distinct(_VOTES.c.inspector))
+        return VoteCounts(*next(self._stream(sa.select(*columns).select_from(_VOTES))))
+
+    def number_of_votes(self) -> int:
+        """Stored votes, undone and superseded ones too; faster than `counts`."""
+        return int(next(self._stream(sa.select(sa.func.count()).select_from(_VOTES)))[0])
+
+    def record_reveal(self, inspector: str, object_id: str) -> None:
+        """Remember that scores and maps of an object were shown to an inspector."""
+        if self._has_reveal(inspector, object_id):
+            return
+        with self._writing.begin() as connection:
+            connection.execute(sa.insert(_REVEALS).values(inspector=inspector, object_id=object_id))
+
+    def is_revealed(self, inspector: str, object_id: str) -> bool:
+        """Whether a reveal was recorded, or the inspector graded the object and did not undo it."""
+        if self._has_reveal(inspector, object_id):
+            return True
+        graded = _where(_graded_for_good(), object_id=object_id, inspector=inspector)
+        return any(True for _ in self._stream(graded.limit(1)))
+
+    def revealed_ids(self, inspector: str) -> set[str]:
+        """Every object for which `is_revealed` holds."""
+        shown = sa.select(_REVEALS.c.object_id).where(_REVEALS.c.inspector == inspector)
+        graded = _where(_graded_for_good(), inspector=inspector)
+        return {row[0] for query in (shown, graded) for row in self._stream(query)}
+
+    def grade_tallies(self) -> Iterator[GradeTally]:
+        """The grades that count, summed up in the database: one row per object with votes that stand."""
+        return (GradeTally(*row) for row in self._stream(_TALLIES))
+
+    def remarks(self) -> Iterator[Vote]:
+        """Votes that stand and say more than a grade (contaminant, tags, marks, flag, comment), in order."""
+        columns = _VOTES.c
+        says_more = sa.or_(
+            columns.contaminant.is_not(None),
+            columns.flag.is_not(None),
+            columns.tags != "[]",
+            columns.marks != "[]",
+            columns.comment != "",
+        )
+        return self._select(sa.select(_VOTES).where(says_more, _stands(_VOTES)).order_by(columns.seq))
+
+    def _has_reveal(self, inspector: str, object_id: str) -> bool:
+        query = sa.select(_REVEALS.c.seq).limit(1)
+        columns = _REVEALS.c
+        query = query.where(columns.object_id == object_id, columns.inspector == inspector)
+        return any(True for _ in self._stream(query))
+
+    def _select(self, query: _Query) -> Iterator[Vote]:
+        return (_vote_of(row._mapping) for row in self._stream(query))
+
+    def _stream(self, query: _Query) -> Iterator[_Row]:
+        with self._reading.connect() as connection:
+            yield from connection.execution_options(yield_per=_STREAM_ROWS).execute(query)
+
+    def _migrate(self) -> None:
+        with self._reading.connect() as connection:
+            if migrations.is_current(connection):
+                return
+        with self._writing.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            migrations.upgrade(connection)
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_size=10, max_overflow=40, pool_pre_ping=True)
+    engine = sa.create_engine(url, pool_size=10, max_overflow=40, connect_args={"timeout": BUSY_TIMEOUT_S})
+    sa.event.listen(engine, "connect", _set_up_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    # Without this the driver begins transactions itself, as readers that turn into writers: two of those at
+    # once fail with "database is locked" whatever the timeout.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def _shown(url: str) -> str:
+    """The URL without its password."""
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return "URL"
+
+
+def _check_superseded(connection: sa.Connection, vote: Vote) -> None:
+    if vote.supersedes is None:
+        return
+    columns = _VOTES.c
+    query = sa.select(columns.object_id, columns.inspector, columns.grade, columns.supersedes)
+    earlier = connection.execute(query.where(columns.vote_id == vote.supersedes)).one_or_none()
+    if earlier is None:
+        problem = "which is not stored"
+    elif (earlier.object_id, earlier.inspector) != (vote.object_id, vote.inspector):
+        problem = "which is of another inspector or object"
+    elif earlier.grade is None and earlier.supersedes is not None:
+        problem = "which is an undo"
+    else:
+        return
+    raise VoteConflictError(
+        f"vote {vote.vote_id} supersedes {vote.supersedes}, {problem}: "
+        "expected a grade or a skip by the same inspector on the same object"
+    )
+
+
+def _row_of(vote: Vote) -> dict[str, object]:
+    values = vote.as_dict()
+    return {**values, "tags": json.dumps(values["tags"]), "marks": json.dumps(values["marks"])}
+
+
+def _vote_of(row: sa.RowMapping) -> Vote:
+    values = {name: row[name] for name in FIELDS}
+    values["created_at"] = datetime.fromisoformat(values["created_at"])
+    values["tags"] = tuple(json.loads(values["tags"]))
+    values["marks"] = tuple(Mark(**mark) for mark in json.loads(values["marks"]))
+    return Vote(**values)
+
+
+def _where(query: _Query, *, object_id: str | None = None, inspector: str | None = None) -> _Query:
+    if object_id is not None:
+        query = query.where(_VOTES.c.object_id == object_id)
+    if inspector is not None:
+        query = query.where(_VOTES.c.inspector == inspector)
+    return query
+
+
+def _is_undone(votes: sa.FromClause) -> sa.ColumnElement[bool]:
+    undo = _VOTES.alias()
+    return sa.exists().where(undo.c.supersedes == votes.c.vote_id, undo.c.grade.is_(None))
+
+
+def _stands(votes: sa.FromClause) -> sa.ColumnElement[bool]:
+    """No undo, not undone, and not superseded by a grade that is not undone."""
+    later = _VOTES.alias()
+    superseding = (later.c.supersedes == votes.c.vote_id, later.c.grade.is_not(None), ~_is_undone(later))
+    return sa.and_(
+        sa.or_(votes.c.grade.is_not(None), votes.c.supersedes.is_(None)),
+        ~_is_undone(votes),
+        ~sa.exists().where(*superseding),
+    )
+
+
+def _graded_for_good() -> _Query:
+    return sa.select(_VOTES.c.object_id).where(_VOTES.c.grade.is_not(None), ~_is_undone(_VOTES))
+
+
+def _count_distinct(column: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
+    return sa.func.count(column.distinct())
+
+
+def _tallies() -> _Query:
+    """Each inspector's latest grade for each object, else the latest skip; counted per object."""
+    columns = _VOTES.c
+    newest = sa.func.row_number().over(
+        partition_by=(columns.object_id, columns.inspector),
+        order_by=(columns.grade.is_(None), columns.seq.desc()),
+    )
+    ranked = sa.select(columns.object_id, columns.grade, columns.phase, newest.label("age")).where(
+        _stands(_VOTES)
+    )
+    counting = ranked.subquery()
+    grade = counting.c.grade
+    numbers = [sa.func.count().filter(grade == choice).label(f"n_{choice.lower()}") for choice in GRADES]
+    n_blind = sa.func.count().filter(grade.is_not(None), counting.c.phase == "blind")
+    n_skips = sa.func.count().filter(grade.is_(None))
+    query = sa.select(counting.c.object_id, *numbers, n_blind.label("n_blind"), n_skips.label("n_skips"))
+    return query.where(counting.c.age == 1).group_by(counting.c.object_id)
+
+
+_TALLIES = _tallies()
