@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from data.errors import StoreError
 from data.files import written_atomically
@@ -98,6 +100,10 @@ class ObjectTable:
         """The objects of these ids, in their order; an id that is not there is left out."""
         rows = [self._row_of[i] for i in object_ids if i in self._row_of]
         return [_stored_object(values) for values in self.table.take(rows).to_pylist()]
+
+    def row_numbers(self, object_ids: Iterable[str]) -> NDArray[np.int64]:
+        """The row of each id, -1 where there is none."""
+        return np.fromiter((self._row_of.get(i, -1) for i in object_ids), np.int64)
 
     def with_rows(self, objects: Sequence[StoredObject]) -> "ObjectTable":
         """A table with these objects added; columns that only some rows have are null in the others."""

@@ -1,0 +1,15 @@
+"""The REST API under /api/v1: thin routes over `dashboard.session`. Ids in URLs, never paths."""
+
+from fastapi import APIRouter
+
+from dashboard.api import campaign, exports, maps, objects, planes, queue_pages, votes
+
+PREFIX = "/api/v1"
+
+
+def api_router() -> APIRouter:
+    """All routes. The longer paths come first: an object's id may hold anything, also `/planes`."""
+    router = APIRouter(prefix=PREFIX)
+    for module in (campaign, queue_pages, votes, exports, planes, maps, objects):
+        router.include_router(module.router)
+    return router

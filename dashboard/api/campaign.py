@@ -1,0 +1,108 @@
+"""The campaign itself: is the server well, what may be said about an object, and who is asking."""
+
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+from starlette.responses import JSONResponse
+
+from dashboard.api.json_values import as_json
+from dashboard.errors import BadRequestError
+from dashboard.identity import CurrentSession, checked_name, remember
+from dashboard.session import Session
+from dashboard.state import ServerState
+from data.votes import CONTAMINANTS, FLAGS, GRADES, TAGS, Term
+from lensmodel.explain import METHODS, methods_for
+
+router = APIRouter()
+
+
+@router.get("/health")
+def get_health(session: CurrentSession) -> JSONResponse:
+    """Whether the server answers, and how much it holds."""
+    state = session.state
+    catalogue = state.catalogue.now()
+    answer = {
+        "status": "ok",
+        "version": version("lensvet"),
+        "campaign": state.campaign.title,
+        "objects": len(catalogue),
+        "scored": {name: state.scores.columns(name, catalogue).scored for name in state.scored_versions()},
+        "votes": state.labels.number_of_votes(),
+        "reveal": state.campaign.reveal,
+    }
+    return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/campaign")
+def get_campaign(session: CurrentSession) -> JSONResponse:
+    """The words and choices of this campaign; everything a page needs to draw its controls."""
+    return JSONResponse(as_json(described(session)), headers={"Cache-Control": "no-store"})
+
+
+@router.post("/me")
+def post_me(
+    session: CurrentSession, values: Annotated[dict[str, Any], Body(examples=[{"name": "Ada"}])]
+) -> JSONResponse:
+    """Say who you are; this browser remembers it."""
+    if "name" not in values:
+        raise BadRequestError('name is missing; send {"name": "…"}')
+    name = checked_name(values["name"])
+    answer = JSONResponse({"inspector": name})
+    remember(answer, name)
+    return answer
+
+
+def described(session: Session) -> dict[str, object]:
+    """Settings, vocabulary, models and orders."""
+    state = session.state
+    survey = state.campaign.survey
+    return {
+        "title": state.campaign.title,
+        "survey": survey.name,
+        "reveal": state.campaign.reveal,
+        "quorum": state.campaign.quorum,
+        "inspector": session.inspector,
+        "bands": [band.name for band in survey.bands],
+        "composite": survey.composite,
+        "reference_band": survey.reference_band,
+        "grades": _terms(GRADES),
+        "contaminants": _terms(CONTAMINANTS),
+        "tags": _terms(TAGS),
+        "flags": _terms(FLAGS),
+        "models": [_model(state, name) for name in state.scored_versions()],
+        "methods": [_method(name) for name in METHODS],
+        "orders": [{"name": order.name, "title": order.title} for order in session.orders()],
+    }
+
+
+def _terms(table: dict[str, Term]) -> list[dict[str, object]]:
+    return [
+        {"id": name, "label": term.label, "key": term.key, "definition": term.definition}
+        for name, term in table.items()
+    ]
+
+
+def _model(state: ServerState, model_version: str) -> dict[str, object]:
+    """A model that scored here; one that this machine does not have can explain nothing new."""
+    card = state.card(model_version)
+    return {
+        "version": model_version,
+        "name": card.name if card else model_version,
+        "title": card.title if card else model_version,
+        "predicts_position": card.predicts_position if card else False,
+        "calibrated": card.calibrated if card else False,
+        "methods": methods_for(card) if card else [],
+    }
+
+
+def _method(name: str) -> dict[str, object]:
+    method = METHODS[name]
+    return {
+        "name": method.name,
+        "title": method.title,
+        "shows": method.shows,
+        "cannot_say": method.cannot_say,
+        "unit": method.unit,
+        "signed": method.signed,
+    }

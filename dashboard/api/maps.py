@@ -1,0 +1,79 @@
+"""Maps of what a network saw in an object, computed when somebody first asks for them."""
+
+import asyncio
+from collections.abc import Coroutine
+
+from fastapi import APIRouter
+from numpy.typing import NDArray
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dashboard.api.framing import MAP, framed
+from dashboard.api.parameters import ObjectId
+from dashboard.errors import UnknownMapError
+from dashboard.explainer import Job
+from dashboard.identity import CurrentSession
+from dashboard.state import ServerState
+from data.objects import StoredObject
+from lensmodel.explain import METHODS
+
+router = APIRouter()
+
+POLL_S = 0.25
+
+
+@router.get("/objects/{object_id:path}/maps/{model}/{method}", response_class=Response)
+async def get_map(
+    request: Request, session: CurrentSession, object_id: ObjectId, model: str, method: str
+) -> Response:
+    """A map on the reference band's pixels: `LVM1`, uint32 LE header length, JSON, float32 LE, NaN where it says nothing."""
+    state = session.state
+    stored = await run_in_threadpool(session.reveal, object_id)
+    version = await run_in_threadpool(state.version_with_method, model, method)
+    found = await run_in_threadpool(state.map, version, method, stored)
+    if found is None:
+        await _while_connected(request, state.explainer.compute(Job(version, method, stored.object_id)))
+        found = await run_in_threadpool(state.map, version, method, stored)
+    if found is None:
+        raise UnknownMapError(
+            f"{method} of {version} gave no map of {stored.object_id!r}: try another method"
+        )
+    body = await run_in_threadpool(packed, state, stored, version, method, found)
+    return Response(
+        body, media_type="application/octet-stream", headers={"Cache-Control": "private, no-cache"}
+    )
+
+
+def packed(state: ServerState, stored: StoredObject, version: str, method: str, values: NDArray) -> bytes:
+    """The answer's body, with the position read off the map."""
+    from data.maps import position_of
+
+    scale = state.reference_scale_arcsec(stored)
+    position = position_of(values, scale)
+    header = {
+        "object_id": stored.object_id,
+        "model_version": version,
+        "method": method,
+        "shape": values.shape,
+        "pixel_scale_arcsec": scale,
+        "signed": METHODS[method].signed,
+        "unit": METHODS[method].unit,
+        "position": None if position is None else dict(zip(_POSITION, position, strict=True)),
+    }
+    return framed(MAP, header, [values])
+
+
+_POSITION = ("x_arcsec", "y_arcsec", "sigma_arcsec")
+
+
+async def _while_connected(request: Request, work: Coroutine[None, None, None]) -> None:
+    """Wait for the work, and give it up when the browser went away: it has moved on to another object."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=POLL_S))[0]:
+            if await request.is_disconnected():
+                return
+        task.result()
+    finally:
+        task.cancel()

@@ -1,0 +1,38 @@
+"""One object: where it is, what the catalogue says, and what this inspector may know of scores and votes."""
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse
+
+from dashboard.api.json_values import as_json
+from dashboard.api.parameters import ObjectId
+from dashboard.identity import CurrentSession
+from dashboard.session import Look
+
+router = APIRouter()
+
+
+@router.get("/objects/{object_id:path}")
+def get_object(session: CurrentSession, object_id: ObjectId) -> JSONResponse:
+    """An object; scores, truth and other votes are null while they are withheld from this inspector."""
+    return JSONResponse(as_json(described(session.look(object_id))), headers={"Cache-Control": "no-store"})
+
+
+def described(look: Look) -> dict[str, object]:
+    """What the page shows beside the picture."""
+    stored = look.stored
+    return {
+        "object_id": stored.object_id,
+        "planes_hash": stored.planes_hash,
+        "ra_deg": stored.ra_deg,
+        "dec_deg": stored.dec_deg,
+        "bands": stored.bands,
+        "kind": stored.kind,
+        "columns": look.columns,
+        "warnings": stored.warnings,
+        "revealed": look.is_revealed,
+        "withheld": look.is_withheld,
+        "scores": look.scores,
+        "truth": look.truth,
+        "my_votes": [vote.as_dict() for vote in look.my_votes],
+        "other_votes": None if look.other_votes is None else [vote.as_dict() for vote in look.other_votes],
+    }

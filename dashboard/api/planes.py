@@ -1,0 +1,51 @@
+"""The pixels of an object, as they were measured; the browser keeps them, since a hash names them."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dashboard.api.framing import PLANES, framed
+from dashboard.api.parameters import ObjectId
+from dashboard.identity import CurrentSession
+from data.cutouts import Plane
+from data.objects import StoredObject
+
+router = APIRouter()
+
+
+@router.get("/objects/{object_id:path}/planes", response_class=Response)
+def get_planes(request: Request, session: CurrentSession, object_id: ObjectId) -> Response:
+    """Planes of all bands, each at its own pixel scale: `LVP1`, uint32 LE header length, JSON, float32 LE planes."""
+    stored = session.state.stored(object_id)
+    etag = f'"{stored.planes_hash}"'
+    headers = {"ETag": etag, "Cache-Control": "private, max-age=31536000, immutable"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    body = packed(stored, session.state.planes(stored))
+    return Response(body, media_type="application/octet-stream", headers=headers)
+
+
+def packed(stored: StoredObject, planes: dict[str, Plane]) -> bytes:
+    """The answer's body. offset : of a plane, in bytes from where data start."""
+    described, offset = [], 0
+    for band, plane in planes.items():
+        described.append(
+            {
+                "band": band,
+                "shape": plane.flux.shape,
+                "pixel_scale_arcsec": plane.pixel_scale_arcsec,
+                "zero_point_mag": plane.zero_point_mag,
+                "offset": offset,
+            }
+        )
+        offset += plane.flux.size * 4
+    header = {
+        "object_id": stored.object_id,
+        "planes_hash": stored.planes_hash,
+        "ra_deg": stored.ra_deg,
+        "dec_deg": stored.dec_deg,
+        "cd_deg": stored.cd_deg,
+        "kind": stored.kind,
+        "planes": described,
+    }
+    return framed(PLANES, header, [plane.flux for plane in planes.values()])

@@ -1,0 +1,78 @@
+"""Errors as JSON: `{"detail": "one sentence"}`, with the status that fits; and no traceback for whoever asks."""
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from dashboard.errors import BadRequestError, ServeError, UnknownMapError, UnknownObjectError, WithheldError
+from data.errors import (
+    CampaignError,
+    CatalogueError,
+    ExportError,
+    LensVetError,
+    StoreError,
+    VoteConflictError,
+    VoteError,
+)
+from lensmodel.errors import ExplanationError, ModelError
+
+log = logging.getLogger("lensvet")
+
+STATUS: dict[type[LensVetError], int] = {
+    UnknownObjectError: 404,
+    UnknownMapError: 404,
+    WithheldError: 403,
+    VoteConflictError: 409,
+    VoteError: 422,
+    BadRequestError: 422,
+    ExportError: 422,
+    ModelError: 422,
+    ExplanationError: 422,
+    CatalogueError: 500,
+    StoreError: 500,
+    CampaignError: 500,
+    ServeError: 503,
+    LensVetError: 500,
+}
+
+
+def status_of(error: LensVetError) -> int:
+    """The HTTP status of an error: that of its own class, else of the nearest base."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def problem(status: int, detail: str) -> JSONResponse:
+    """One sentence with its status."""
+    return JSONResponse({"detail": " ".join(detail.split())}, status_code=status)
+
+
+def answer_errors_as_json(app: FastAPI) -> None:
+    """Let every error of a route become one sentence."""
+
+    @app.exception_handler(LensVetError)
+    def _ours(_: Request, error: LensVetError) -> JSONResponse:
+        return problem(status_of(error), str(error))
+
+    @app.exception_handler(RequestValidationError)
+    def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+        return problem(422, "; ".join(_sentence(entry) for entry in error.errors()))
+
+    @app.exception_handler(HTTPException)
+    def _refused(_: Request, error: HTTPException) -> JSONResponse:
+        answer = problem(error.status_code, str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(Exception)
+    def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("%s %s failed", request.method, request.url.path[:200], exc_info=error)
+        return problem(500, "the server failed on this request; its log says why")
+
+
+def _sentence(entry: dict[str, object]) -> str:
+    location = entry.get("loc", ())
+    place = ".".join(str(part) for part in location) if isinstance(location, tuple | list) else ""
+    return f"{place}: {entry.get('msg', 'malformed')}"

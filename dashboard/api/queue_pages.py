@@ -1,0 +1,27 @@
+"""The queue: in which order candidates come to this inspector, and how far he or she is."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from starlette.responses import JSONResponse
+
+from dashboard.identity import CurrentSession
+
+router = APIRouter()
+
+LIMIT = 1_000
+
+
+@router.get("/queue")
+def get_queue(
+    session: CurrentSession,
+    order: str | None = None,
+    model: str | None = None,
+    seed: Annotated[int | None, Query(ge=0, lt=2**32)] = None,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=LIMIT)] = 32,
+    show: Literal["todo", "all", "graded", "skipped"] = "todo",
+) -> JSONResponse:
+    """A page of the queue. `version` changes when scores or objects land; `matching` counts what `show` lets through."""
+    page = session.queue_page(order=order, model=model, seed=seed, offset=offset, limit=limit, show=show)
+    return JSONResponse(page, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,147 @@
+"""Maps on demand: one worker process computes them, the newest request first; the web process never imports torch."""
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from dashboard.children import start_child, stop_child
+from dashboard.errors import ServeError
+from data.campaign import Campaign, open_campaign
+from data.errors import LensVetError
+
+
+@dataclass(frozen=True)
+class Job:
+    """A map that somebody wants to see."""
+
+    model_version: str
+    method: str
+    object_id: str
+
+
+@dataclass
+class _Wanted:
+    done: asyncio.Future[None]
+    waiting: int = field(default=0)
+
+
+class Explainer:
+    """Computes maps into the campaign's map stores. Use it from one event loop."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._worker = _Worker(campaign.path)
+        self._wanted: dict[Job, _Wanted] = {}
+        self._draining: asyncio.Task[None] | None = None
+
+    async def compute(self, job: Job) -> None:
+        """Return once the map is in the store; a cancelled request is not computed if nobody else waits for it.
+
+        Raises
+        ------
+        LensVetError
+            If the model cannot see this object, or the worker died twice.
+        """
+        loop = asyncio.get_running_loop()
+        wanted = self._wanted.setdefault(job, _Wanted(loop.create_future()))
+        if self._draining is None or self._draining.done():
+            self._draining = loop.create_task(self._drain())
+        wanted.waiting += 1
+        try:
+            await asyncio.shield(wanted.done)
+        finally:
+            wanted.waiting -= 1
+
+    def close(self) -> None:
+        """End the worker, also in the middle of a map."""
+        self._worker.close()
+
+    async def _drain(self) -> None:
+        while self._wanted:
+            # Somebody who walks through the queue wants the map of the object on screen, not of those passed by.
+            job = next(reversed(self._wanted))
+            wanted = self._wanted[job]
+            error = await asyncio.to_thread(self._worker.run, job) if wanted.waiting else None
+            del self._wanted[job]
+            if not wanted.waiting:
+                wanted.done.cancel()
+            elif error is None:
+                wanted.done.set_result(None)
+            else:
+                wanted.done.set_exception(error)
+
+
+class _Worker:
+    """The process that holds the networks; started with the first job, and again if it died."""
+
+    def __init__(self, campaign_path: Path) -> None:
+        self._campaign_path = campaign_path
+        self._lock = threading.Lock()
+        self._running: tuple[BaseProcess, Connection] | None = None
+        self._is_closed = False
+
+    def run(self, job: Job) -> LensVetError | None:
+        for _ in range(2):
+            try:
+                _, connection = self._started()
+                connection.send(job)
+                answer: LensVetError | None = connection.recv()
+                return answer
+            except (EOFError, OSError):
+                self._stop()
+        return ServeError(
+            f"the process that computes maps died on {job.method} of {job.object_id[:80]!r}: try again"
+        )
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._stop()
+
+    def _started(self) -> tuple[BaseProcess, Connection]:
+        with self._lock:
+            if self._is_closed:
+                raise EOFError
+            if self._running is None:
+                ours, theirs = Pipe()
+                self._running = (
+                    start_child(serve_maps, self._campaign_path, theirs, name="lensvet-maps"),
+                    ours,
+                )
+                # The child holds its own copy: with ours closed, the child's death ends our waiting.
+                theirs.close()
+            return self._running
+
+    def _stop(self) -> None:
+        with self._lock:
+            if self._running is not None:
+                process, connection = self._running
+                self._running = None
+                stop_child(process)
+                connection.close()
+
+
+def serve_maps(campaign_path: Path, connection: Connection) -> None:
+    """Compute the maps that are asked for until the other side closes. Runs in the worker process."""
+    import torch
+
+    from lensmodel.explain import explain_one
+    from lensmodel.models import model_named
+
+    # The other core belongs to the web process.
+    torch.set_num_threads(1)
+    campaign = open_campaign(campaign_path)
+    while True:
+        try:
+            job: Job = connection.recv()
+        except EOFError:
+            return
+        try:
+            explain_one(campaign, model_named(job.model_version), job.method, job.object_id)
+            connection.send(None)
+        except LensVetError as error:
+            connection.send(error)
+        except Exception as error:  # what a network raises is its own; the reason goes to the inspector
+            connection.send(ServeError(f"{job.method} of {job.model_version} failed: {error!r}"[:500]))

@@ -1,0 +1,118 @@
+"""The guard before every route: who may call (host, origin), how much may be sent, and what every answer forbids."""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboard.api.problems import problem
+
+BODY_LIMIT_BYTES = 1_000_000
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": "frame-ancestors 'self'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_IDS_IN_ADDRESS = b"/api/v1/objects/"
+
+
+class Guard:
+    """ASGI middleware. anyone : the server was started for other machines too, under names that we cannot know."""
+
+    def __init__(self, app: ASGIApp, *, anyone: bool) -> None:
+        self._app = app
+        self._anyone = anyone
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        reason = self._refusal(scope)
+        if reason is not None:
+            await _refuse(scope, receive, send, *reason)
+            return
+        _keep_ids_encoded(scope)
+        await self._app(scope, _limited(scope, receive), _with_headers(send))
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        # A page of another site whose name was pointed at this machine (DNS rebinding) still sends its own name.
+        if not self._anyone and _host_name(host) not in LOOPBACK_NAMES:
+            return 400, f"host is {host!r:.80}; this server answers only to {', '.join(LOOPBACK_NAMES)}"
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return 403, f"requests from pages of {origin!r:.80} are not accepted"
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not _is_navigation(
+            scope, headers
+        ):
+            return 403, "requests from pages of other sites are not accepted"
+        return None if scope["type"] == "websocket" else _unfit_body(scope, headers)
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header: `localhost` of `localhost:5006`, `::1` of `[::1]:5006`."""
+    return urlsplit(f"//{host}").hostname or "" if host.count("[") == host.count("]") else ""
+
+
+def _is_navigation(scope: Scope, headers: Headers) -> bool:
+    """Whether somebody followed a link to us; what comes back stays out of the other page's reach."""
+    return scope.get("method") in _SAFE_METHODS and headers.get("sec-fetch-mode") == "navigate"
+
+
+def _unfit_body(scope: Scope, headers: Headers) -> tuple[int, str] | None:
+    if scope["method"] in _SAFE_METHODS:
+        return None
+    # Forms of other sites cannot send this type without asking first, and we never say yes.
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        return 415, f"content type is {media_type or 'missing'!r:.80}; expected application/json"
+    length = headers.get("content-length", "0")
+    if length.isdigit() and int(length) > BODY_LIMIT_BYTES:
+        return 413, f"the body has {length} bytes; at most {BODY_LIMIT_BYTES} are read"
+    return None
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008, "reason": detail[:120]})
+        return
+    await problem(status, detail)(scope, receive, _with_headers(send))
+
+
+def _keep_ids_encoded(scope: Scope) -> None:
+    """Leave an object's id as it was sent: decoded, `a%2Fplanes` could not be told from the planes of `a`."""
+    raw: bytes = scope.get("raw_path") or b""
+    if raw.startswith(_IDS_IN_ADDRESS):
+        scope["path"] = raw.decode("ascii", "replace")
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """A receive that ends a body without a declared length once it is too long."""
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > BODY_LIMIT_BYTES:
+            raise HTTPException(413, f"the body has more than {BODY_LIMIT_BYTES} bytes; send less")
+        return message
+
+    return receive_limited if scope["type"] == "http" else receive
+
+
+def _with_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers

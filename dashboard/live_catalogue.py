@@ -1,0 +1,53 @@
+"""The objects of a campaign while it grows: `catalogue.parquet`, read again when it was replaced."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.objects import ObjectTable
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """One state of the catalogue. version : differs from that of any other state that this process has seen."""
+
+    table: ObjectTable
+    version: int
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def listed(self, rows: NDArray[np.int64]) -> list[tuple[str, str]]:
+        """(object_id, planes_hash) of these rows, in their order."""
+        wanted = self.table.table.select(["object_id", "planes_hash"]).take(rows)
+        return list(zip(*(column.to_pylist() for column in wanted.columns), strict=True))
+
+
+class LiveCatalogue:
+    """Gives the catalogue as it is on disk now. Safe from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, ...] | None = None
+        self._catalogue = Catalogue(ObjectTable.load(path), version=0)
+
+    def now(self) -> Catalogue:
+        with self._lock:
+            # The stamp is taken before reading: a file replaced in between is read once more the next time.
+            stamp = _stamp_of(self._path)
+            if stamp != self._stamp:
+                self._catalogue = Catalogue(ObjectTable.load(self._path), version=self._catalogue.version + 1)
+                self._stamp = stamp
+            return self._catalogue
+
+
+def _stamp_of(path: Path) -> tuple[int, ...] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,138 @@
+"""The scores of a campaign while it is being scored: each new part is read once, into one column per quantity."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from dashboard.live_catalogue import Catalogue
+from data.campaign import Campaign
+
+COLUMNS = ("logit", "p_lens", "where_why")
+NO_PART = -1
+
+
+@dataclass(frozen=True)
+class ScoreColumns:
+    """Scores of one model, one value per row of the catalogue, NaN where there is none.
+
+    version : changes when scores land or the catalogue changes; rankings are kept by it.
+    scored : how many objects have a row, refused ones included.
+    """
+
+    version: str
+    scored: int
+    logit: NDArray[np.float64]
+    p_lens: NDArray[np.float64]
+    where_why: NDArray[np.float64]
+
+
+@dataclass
+class _ModelScores:
+    """What was read of one model's parts so far. part_of : for each catalogue row, the index in `parts`."""
+
+    parts: list[Path] = field(default_factory=list)
+    columns: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    part_of: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    unplaced: list[tuple[int, pa.Table]] = field(default_factory=list)
+    catalogue: Catalogue | None = None
+    snapshot: ScoreColumns | None = None
+
+
+class LiveScores:
+    """Gives the scores as they are on disk now. Safe from several threads."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+        self._lock = threading.Lock()
+        self._models: dict[str, _ModelScores] = {}
+
+    def versions(self) -> list[str]:
+        """Model versions that have scores here, the newest last."""
+        return self._campaign.scored_versions()
+
+    def columns(self, model_version: str, catalogue: Catalogue) -> ScoreColumns:
+        """The scores of that model on the rows of this catalogue."""
+        with self._lock:
+            return self._refreshed(model_version, catalogue).snapshot  # type: ignore[return-value]
+
+    def row(self, model_version: str, catalogue: Catalogue, object_id: str) -> dict[str, object] | None:
+        """The whole score row of one object, or None; reads the one part that holds it."""
+        with self._lock:
+            scores = self._refreshed(model_version, catalogue)
+            place = int(catalogue.table.row_numbers([object_id])[0])
+            if place < 0 or scores.part_of[place] == NO_PART:
+                return None
+            part = scores.parts[scores.part_of[place]]
+        rows = pq.read_table(part, filters=pc.field("object_id") == object_id, partitioning=None)
+        return rows.to_pylist()[-1] if rows.num_rows else None
+
+    def _refreshed(self, model_version: str, catalogue: Catalogue) -> _ModelScores:
+        parts = self._campaign.score_parts(model_version)
+        known = self._models.get(model_version)
+        if known is None or not _continues(known, parts, catalogue):
+            known = self._models[model_version] = _ModelScores()
+        fresh = parts[len(known.parts) :]
+        if fresh or known.catalogue is not catalogue:
+            _extend(known, fresh, catalogue)
+            known.snapshot = _snapshot(known)
+        return known
+
+
+def _continues(scores: _ModelScores, parts: list[Path], catalogue: Catalogue) -> bool:
+    """Whether nothing that was read has changed: parts and catalogue rows were only added."""
+    before = scores.catalogue
+    if scores.parts != parts[: len(scores.parts)]:
+        return False
+    if before is None or before is catalogue:
+        return True
+    old, new = before.table.table["object_id"], catalogue.table.table["object_id"]
+    return len(old) <= len(new) and new.slice(0, len(old)).equals(old)
+
+
+def _extend(scores: _ModelScores, fresh: Iterable[Path], catalogue: Catalogue) -> None:
+    """Put the rows of the fresh parts, and those that waited for their object, on their catalogue rows."""
+    _grow(scores, len(catalogue))
+    waiting, scores.unplaced = scores.unplaced, []
+    scores.catalogue = catalogue
+    for index, rows in waiting:
+        _place(scores, index, rows, catalogue)
+    for part in fresh:
+        scores.parts.append(part)
+        _place(scores, len(scores.parts) - 1, _read(part), catalogue)
+
+
+def _grow(scores: _ModelScores, length: int) -> None:
+    missing = length - len(scores.part_of)
+    # New arrays each time: a snapshot that was given out stays as it was.
+    for name in COLUMNS:
+        before = scores.columns.get(name, np.empty(0))
+        scores.columns[name] = np.concatenate([before, np.full(missing, np.nan)])
+    scores.part_of = np.concatenate([scores.part_of, np.full(missing, NO_PART, np.int32)])
+
+
+def _place(scores: _ModelScores, index: int, rows: pa.Table, catalogue: Catalogue) -> None:
+    places = catalogue.table.row_numbers(rows["object_id"].to_pylist())
+    is_known = places >= 0
+    for name in COLUMNS:
+        values = rows[name].to_numpy(zero_copy_only=False).astype(np.float64)
+        scores.columns[name][places[is_known]] = values[is_known]
+    scores.part_of[places[is_known]] = index
+    if not is_known.all():
+        scores.unplaced.append((index, rows.filter(pa.array(~is_known))))
+
+
+def _read(part: Path) -> pa.Table:
+    return pq.read_table(part, columns=["object_id", *COLUMNS], partitioning=None)
+
+
+def _snapshot(scores: _ModelScores) -> ScoreColumns:
+    version = f"{scores.catalogue.version if scores.catalogue else 0}.{len(scores.parts)}"
+    scored = int((scores.part_of != NO_PART).sum())
+    return ScoreColumns(version=version, scored=scored, **scores.columns)

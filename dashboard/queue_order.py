@@ -1,0 +1,76 @@
+"""In which order candidates come: `ORDERS` is what the menu, the API and the tests read. Pure."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.live_scores import ScoreColumns
+
+Key = Callable[[ScoreColumns], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Order:
+    """One order of the queue. key : the smallest comes first, NaN last; None where no score is needed."""
+
+    name: str
+    title: str
+    key: Key | None = None
+
+    @property
+    def needs_scores(self) -> bool:
+        return self.key is not None
+
+
+def p_lens_of(scores: ScoreColumns) -> NDArray[np.float64]:
+    """The probability where the model gives one, else the logistic function of its logit."""
+    with np.errstate(over="ignore"):
+        return np.where(np.isnan(scores.p_lens), 1 / (1 + np.exp(-scores.logit)), scores.p_lens)
+
+
+def _least_likely_last(scores: ScoreColumns) -> NDArray[np.float64]:
+    # By logit, which still tells apart what rounds to p = 1.
+    return -np.where(np.isnan(scores.logit), scores.p_lens, scores.logit)
+
+
+ORDERS: dict[str, Order] = {
+    order.name: order
+    for order in (
+        Order("p_lens", "most lens-like first", _least_likely_last),
+        Order("uncertain", "least certain first", lambda scores: np.abs(p_lens_of(scores) - 0.5)),
+        Order("where_why", "where and why disagree first", lambda scores: scores.where_why),
+        Order("catalogue", "as in the catalogue"),
+        Order("random", "shuffled"),
+    )
+}
+
+
+def ranked(order: Order, *, count: int, scores: ScoreColumns | None, seed: int) -> NDArray[np.int64]:
+    """Catalogue rows in this order; objects without a score come last, as in the catalogue."""
+    if order.key is not None and scores is not None:
+        return np.argsort(order.key(scores), kind="stable")
+    if order.name == "random":
+        return np.argsort(_shuffle_keys(count, seed), kind="stable")
+    return np.arange(count)
+
+
+def seed_of(inspector: str) -> int:
+    """The seed of an inspector who names none: each sees another order, and the same one tomorrow."""
+    return int.from_bytes(hashlib.blake2b(inspector.encode(), digest_size=4).digest(), "little")
+
+
+def _shuffle_keys(count: int, seed: int) -> NDArray[np.uint64]:
+    """A number per row that depends on the row and the seed only, so that objects added later move no others.
+
+    SplitMix64: Steele, Lea & Flood 2014, OOPSLA, Fig. 17.
+    """
+    with np.errstate(over="ignore"):
+        key = (
+            np.arange(1, count + 1, dtype=np.uint64) + np.uint64(seed % 2**32) * np.uint64(2**32)
+        ) * np.uint64(0x9E3779B97F4A7C15)
+        key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return key ^ (key >> np.uint64(31))

@@ -1,0 +1,160 @@
+"""What the server holds for one campaign, made once by `create_app` and shared by all its requests.
+
+Nothing in `dashboard` is kept at module level; whatever changes hangs here and is safe from several threads.
+"""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.errors import UnknownMapError, UnknownObjectError
+from dashboard.explainer import Explainer
+from dashboard.live_catalogue import Catalogue, LiveCatalogue
+from dashboard.live_scores import LiveScores, ScoreColumns
+from dashboard.queue_order import Order, ranked
+from data.campaign import Campaign
+from data.cutout_store import CutoutStore
+from data.cutouts import Plane
+from data.label_store import LabelStore
+from data.objects import StoredObject
+from lensmodel.errors import ModelError
+from lensmodel.explain import METHODS, methods_for
+from lensmodel.models import DEFAULT_MODEL, ModelCard, model_named
+
+RANKINGS_KEPT = 8
+
+
+@dataclass(frozen=True)
+class Queue:
+    """One order of the whole campaign. rows : catalogue rows, first to last; scores : None if the model has none."""
+
+    catalogue: Catalogue
+    rows: NDArray[np.int64]
+    scores: ScoreColumns | None
+    version: str
+
+
+class ServerState:
+    """One campaign being vetted: its objects, scores, cutouts and votes as they are now.
+
+    inspector : the name of whoever has not said another one (the person who started the server).
+    """
+
+    def __init__(self, campaign: Campaign, *, inspector: str) -> None:
+        self.campaign = campaign
+        self.inspector = inspector
+        self.labels = LabelStore.open(campaign.database_url)
+        self.catalogue = LiveCatalogue(campaign.catalogue_path)
+        self.scores = LiveScores(campaign)
+        self.explainer = Explainer(campaign)
+        self._lock = threading.Lock()
+        self._cutouts: CutoutStore | None = None
+        self._cards: dict[str, ModelCard] = {}
+        self._rankings: dict[tuple[str, str | None, int, str], NDArray[np.int64]] = {}
+
+    def close(self) -> None:
+        """Stop the worker process and give back the database."""
+        self.explainer.close()
+        self.labels.close()
+
+    @property
+    def is_blind_first(self) -> bool:
+        """Whether scores, maps and other people's votes wait for the inspector's own grade."""
+        return self.campaign.reveal == "after-grade"
+
+    def stored(self, object_id: str) -> StoredObject:
+        """The object of that id.
+
+        Raises
+        ------
+        UnknownObjectError
+            If the campaign has none.
+        """
+        found = self.catalogue.now().table.get(object_id)
+        if found is None:
+            raise UnknownObjectError(object_id)
+        return found
+
+    def planes(self, stored: StoredObject) -> dict[str, Plane]:
+        """The planes of an object by band."""
+        # A store keeps open arrays and is not made for several threads; a read takes about a millisecond.
+        with self._lock:
+            return self._opened_cutouts().read(stored)
+
+    def scored_versions(self) -> list[str]:
+        """Model versions with scores here: our own network first, then the newest."""
+        newest_first = self.scores.versions()[::-1]
+        return sorted(newest_first, key=lambda version: not version.startswith(f"{DEFAULT_MODEL}-"))
+
+    def card(self, model_version: str) -> ModelCard | None:
+        """The card of a version that was scored here, None if this machine does not have the model."""
+        if model_version not in self._cards:
+            try:
+                self._cards[model_version] = model_named(model_version)
+            except ModelError:
+                return None
+        return self._cards[model_version]
+
+    def name_of(self, model_version: str) -> str:
+        """The model's name, or its version where this machine does not have the model."""
+        card = self.card(model_version)
+        return card.name if card else model_version
+
+    def version_with_method(self, model: str, method: str) -> str:
+        """The version of a model named in an address, if it has that method of explanation.
+
+        Raises
+        ------
+        UnknownMapError
+            If there is no such model or method, or the model has no such method.
+        """
+        if method not in METHODS:
+            raise UnknownMapError(f"method is {method!r:.40}; expected one of {', '.join(METHODS)}")
+        card = self.card(model)
+        if card is None and model not in self.scored_versions():
+            raise UnknownMapError(
+                f"model {model!r:.80} is not known here: lensvet models lists what there is"
+            )
+        if card is not None and method not in methods_for(card):
+            raise UnknownMapError(f"{card.title} has no {method}; it has {', '.join(methods_for(card))}")
+        return card.version if card else model
+
+    def map(self, model_version: str, method: str, stored: StoredObject) -> NDArray[np.float32] | None:
+        """A map that was computed before, or None."""
+        from data.maps import MapStore
+
+        path = self.campaign.maps_path(model_version, method)
+        return MapStore(path).read(stored) if path.exists() else None
+
+    def reference_scale_arcsec(self, stored: StoredObject) -> float:
+        """Pixel scale of the band on whose grid maps lie, NaN if unknown."""
+        own = self.campaign.survey.reference_band
+        band = own if own in stored.bands else stored.bands[0]
+        with self._lock:
+            return self._opened_cutouts().pixel_scale_arcsec(stored.cutout_group, band)
+
+    def queue(self, order: Order, *, model_version: str | None, seed: int) -> Queue:
+        """The campaign in that order; a ranking is computed once for each state of the scores."""
+        catalogue = self.catalogue.now()
+        scores = self.scores.columns(model_version, catalogue) if model_version else None
+        version = scores.version if scores else f"{catalogue.version}.0"
+        key = (order.name, model_version, seed, version)
+        with self._lock:
+            rows = self._rankings.get(key)
+        if rows is None:
+            rows = ranked(order, count=len(catalogue), scores=scores, seed=seed)
+            self._keep(key, rows)
+        return Queue(catalogue, rows, scores, version)
+
+    def _opened_cutouts(self) -> CutoutStore:
+        if self._cutouts is None:
+            self._cutouts = self.campaign.cutouts()
+        return self._cutouts
+
+    def _keep(self, key: tuple[str, str | None, int, str], rows: NDArray[np.int64]) -> None:
+        with self._lock:
+            self._rankings[key] = rows
+            while len(self._rankings) > RANKINGS_KEPT:
+                del self._rankings[next(iter(self._rankings))]
