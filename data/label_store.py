@@ -5,7 +5,7 @@ supersede others, and triggers in the database refuse anything else. Safe from s
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -124,18 +124,19 @@ class LabelStore:
 
     def vote(self, vote_id: str) -> Vote | None:
         """The vote of that id, or None."""
-        return next(self._select(sa.select(_VOTES).where(_VOTES.c.vote_id == vote_id)), None)
+        rows = self._read(sa.select(_VOTES).where(_VOTES.c.vote_id == vote_id))
+        return _vote_of(rows[0]) if rows else None
 
     def votes(
         self, *, object_id: str | None = None, inspector: str | None = None, limit: int | None = None
     ) -> list[Vote]:
         """Votes as they were stored, newest first: undone and superseded ones too."""
         query = sa.select(_VOTES).order_by(_VOTES.c.seq.desc()).limit(limit)
-        return list(self._select(_where(query, object_id=object_id, inspector=inspector)))
+        return [_vote_of(row) for row in self._read(_where(query, object_id=object_id, inspector=inspector))]
 
     def all_votes(self) -> Iterator[Vote]:
         """Every vote, oldest first, streamed."""
-        return self._select(sa.select(_VOTES).order_by(_VOTES.c.seq))
+        return self._stream_votes(sa.select(_VOTES).order_by(_VOTES.c.seq))
 
     def current_votes(self, object_id: str | None = None) -> Iterator[Vote]:
         """Votes that stand, oldest first, streamed: no undo, nothing undone, nothing superseded.
@@ -143,7 +144,7 @@ class LabelStore:
         The undo of a revision brings back the vote that it had superseded.
         """
         query = sa.select(_VOTES).where(_stands(_VOTES)).order_by(_VOTES.c.seq)
-        return self._select(_where(query, object_id=object_id))
+        return self._stream_votes(_where(query, object_id=object_id))
 
     def decided_ids(self, inspector: str) -> dict[str, str | None]:
         """What an inspector decided: object_id to grade, None for a skip. A later skip undoes no grade."""
@@ -157,25 +158,32 @@ class LabelStore:
     def counts(self) -> VoteCounts:
         """Stored votes, and the objects and inspectors that have any."""
         columns = (sa.func.count(), _count_distinct(_VOTES.c.object_id), _count_distinct(_VOTES.c.inspector))
-        return VoteCounts(*next(self._stream(sa.select(*columns).select_from(_VOTES))))
+        return VoteCounts(*self._read(sa.select(*columns).select_from(_VOTES))[0])
 
     def number_of_votes(self) -> int:
         """Stored votes, undone and superseded ones too; faster than `counts`."""
-        return int(next(self._stream(sa.select(sa.func.count()).select_from(_VOTES)))[0])
+        return int(self._read(sa.select(sa.func.count()).select_from(_VOTES))[0][0])
 
     def record_reveal(self, inspector: str, object_id: str) -> None:
         """Remember that scores and maps of an object were shown to an inspector."""
-        if self._has_reveal(inspector, object_id):
+        if self.was_shown(inspector, object_id):
             return
         with self._writing.begin() as connection:
             connection.execute(sa.insert(_REVEALS).values(inspector=inspector, object_id=object_id))
 
+    def was_shown(self, inspector: str, object_id: str) -> bool:
+        """Whether a reveal was recorded; `is_revealed` asks whether one would be allowed too."""
+        query = sa.select(_REVEALS.c.seq).limit(1)
+        columns = _REVEALS.c
+        query = query.where(columns.object_id == object_id, columns.inspector == inspector)
+        return bool(self._read(query))
+
     def is_revealed(self, inspector: str, object_id: str) -> bool:
         """Whether a reveal was recorded, or the inspector graded the object and did not undo it."""
-        if self._has_reveal(inspector, object_id):
+        if self.was_shown(inspector, object_id):
             return True
         graded = _where(_graded_for_good(), object_id=object_id, inspector=inspector)
-        return any(True for _ in self._stream(graded.limit(1)))
+        return bool(self._read(graded.limit(1)))
 
     def revealed_ids(self, inspector: str) -> set[str]:
         """Every object for which `is_revealed` holds."""
@@ -197,20 +205,22 @@ class LabelStore:
             columns.marks != "[]",
             columns.comment != "",
         )
-        return self._select(sa.select(_VOTES).where(says_more, _stands(_VOTES)).order_by(columns.seq))
+        return self._stream_votes(sa.select(_VOTES).where(says_more, _stands(_VOTES)).order_by(columns.seq))
 
-    def _has_reveal(self, inspector: str, object_id: str) -> bool:
-        query = sa.select(_REVEALS.c.seq).limit(1)
-        columns = _REVEALS.c
-        query = query.where(columns.object_id == object_id, columns.inspector == inspector)
-        return any(True for _ in self._stream(query))
+    def _stream_votes(self, query: _Query) -> Iterator[Vote]:
+        return (_vote_of(row) for row in self._stream(query))
 
-    def _select(self, query: _Query) -> Iterator[Vote]:
-        return (_vote_of(row._mapping) for row in self._stream(query))
+    def _read(self, query: _Query) -> Sequence[_Row]:
+        with self._reading.connect() as connection:
+            return connection.execute(query).all()
 
     def _stream(self, query: _Query) -> Iterator[_Row]:
-        with self._reading.connect() as connection:
-            yield from connection.execution_options(yield_per=_STREAM_ROWS).execute(query)
+        options = {"yield_per": _STREAM_ROWS}
+        with (
+            self._reading.connect() as connection,
+            connection.execute(query, execution_options=options) as rows,
+        ):
+            yield from rows
 
     def _migrate(self) -> None:
         with self._reading.connect() as connection:
@@ -280,8 +290,8 @@ def _row_of(vote: Vote) -> dict[str, object]:
     return {**values, "tags": json.dumps(values["tags"]), "marks": json.dumps(values["marks"])}
 
 
-def _vote_of(row: sa.RowMapping) -> Vote:
-    values = {name: row[name] for name in FIELDS}
+def _vote_of(row: _Row) -> Vote:
+    values = {name: row._mapping[name] for name in FIELDS}
     values["created_at"] = datetime.fromisoformat(values["created_at"])
     values["tags"] = tuple(json.loads(values["tags"]))
     values["marks"] = tuple(Mark(**mark) for mark in json.loads(values["marks"]))

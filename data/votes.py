@@ -178,7 +178,8 @@ def _text(name: str, value: object, *, least: int = 0, most: int | None = None) 
     if not isinstance(value, str):
         raise _wrong(name, value, "text")
     if len(value) < least or (most is not None and len(value) > most):
-        raise VoteError(f"{name} has {len(value)} characters; expected {least} to {most or 'any number'}")
+        expected = f"{least} to {most}" if most else f"at least {least}"
+        raise VoteError(f"{name} has {len(value)} characters; expected {expected}")
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
         raise VoteError(f"{name} holds a NUL or half of a surrogate pair; remove that character")
     return value

@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,24 @@ def campaign(tmp_path: Path):
     from data.campaign import create_campaign
 
     return create_campaign(tmp_path / "campaign", survey="euclid", title="Test campaign")
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """Base URL of a private PostgreSQL server; tests that need it skip where there is none."""
+    from tests.fixtures.postgresql import private_server, why_no_server
+
+    if reason := why_no_server():
+        pytest.skip(reason)
+    with private_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database, once for each kind that the label store speaks to."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'labels.sqlite'}"
+    from tests.fixtures.postgresql import new_database
+
+    return new_database(request.getfixturevalue("postgresql_server"))
