@@ -1,0 +1,44 @@
+"""The commands of `lensvet`, one module each. Importing them is cheap: what a command needs, it imports when it runs."""
+
+from argparse import ArgumentParser, Namespace
+from typing import Protocol
+
+from dashboard.commands import (
+    demo,
+    doctor,
+    explain,
+    export,
+    ingest,
+    models,
+    new,
+    score,
+    serve,
+    simulate,
+)
+
+
+class Command(Protocol):
+    """What a module here offers. EXAMPLES : lines that can be typed as they are."""
+
+    HELP: str
+    EXAMPLES: str
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Describe what may follow the command's name."""
+
+    def run(self, arguments: Namespace) -> int | None:
+        """Do it; the exit code, None is 0."""
+
+
+COMMANDS: dict[str, Command] = {
+    "demo": demo,
+    "new": new,
+    "ingest": ingest,
+    "score": score,
+    "explain": explain,
+    "serve": serve,
+    "export": export,
+    "simulate": simulate,
+    "models": models,
+    "doctor": doctor,
+}

@@ -1,0 +1,47 @@
+"""`lensvet ingest`: read, check and pack cutouts."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+HELP = "read, check and pack cutouts; what cannot be read goes to rejected.csv with its reason"
+EXAMPLES = """\
+  lensvet ingest q1 cutouts/ --catalogue candidates.csv
+  lensvet ingest q1 tile.fits --catalogue positions.fits     a mosaic is cut at the positions
+  lensvet ingest q1 cutouts/                                 once more: reads only what is new
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("campaign", type=Path, metavar="CAMPAIGN", help="the campaign folder")
+    parser.add_argument(
+        "sources", type=Path, nargs="+", metavar="SOURCE", help="files and folders with images"
+    )
+    parser.add_argument(
+        "--catalogue", type=Path, metavar="FILE", help="ids, positions, columns: CSV, FITS, VOTable, …"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes that read (default: as fits the machine)"
+    )
+
+
+def run(arguments: Namespace) -> None:
+    from dashboard.commands.progress import progress_bar
+    from data.campaign import open_campaign
+    from data.ingest import ingest
+
+    campaign = open_campaign(arguments.campaign)
+    with progress_bar("reading", "files") as show:
+        report = ingest(
+            campaign,
+            arguments.sources,
+            catalogue=arguments.catalogue,
+            workers=arguments.workers,
+            on_progress=lambda progress: show(progress.done, progress.total),
+        )
+    for warning in report.warnings:
+        print(f"warning: {warning}")
+    print(
+        f"{report.added:,} objects added, {report.already_there:,} were there, {len(report.rejected):,} rejected"
+    )
+    if report.rejected:
+        print(f"the reasons are in {campaign.rejected_path}")

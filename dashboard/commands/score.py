@@ -1,0 +1,97 @@
+"""`lensvet score`: let a network judge every object, part by part."""
+
+import time
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data.campaign import Campaign
+    from lensmodel.models import ModelCard
+    from lensmodel.scoring import ScoringReport
+
+HELP = "score the objects that have no score yet"
+EXAMPLES = """\
+  lensvet score q1                       with our own network
+  lensvet score q1 --model ou-66
+  lensvet score q1 --follow              then wait for new files in what was ingested, until Ctrl-C
+"""
+POLL_S = 1.0
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("campaign", type=Path, metavar="CAMPAIGN", help="the campaign folder")
+    parser.add_argument("--model", metavar="NAME", help="see lensvet models (default: our own network)")
+    parser.add_argument("--follow", action="store_true", help="go on with files that arrive later")
+    parser.add_argument(
+        "--batch-size", type=int, default=64, metavar="N", help="images at once (default: 64)"
+    )
+
+
+def run(arguments: Namespace) -> None:
+    from data.campaign import open_campaign
+    from lensmodel.models import default_model, model_named
+
+    campaign = open_campaign(arguments.campaign)
+    card = model_named(arguments.model) if arguments.model else default_model()
+    if arguments.follow:
+        _follow(campaign, card, arguments.batch_size)
+    else:
+        _print_report(card, _score(campaign, card, arguments.batch_size))
+
+
+def score_quietly(campaign_path: Path, model: str | None) -> None:
+    """Score without a progress bar, as a child of the server; an error is one line on stderr."""
+    import sys
+
+    from data.campaign import open_campaign
+    from data.errors import LensVetError
+    from lensmodel.models import default_model, model_named
+    from lensmodel.scoring import score
+
+    try:
+        score(open_campaign(campaign_path), model_named(model) if model else default_model())
+    except LensVetError as error:
+        print(f"lensvet: scoring stopped: {error}", file=sys.stderr, flush=True)
+
+
+def _score(campaign: "Campaign", card: "ModelCard", batch_size: int) -> "ScoringReport":
+    from dashboard.commands.progress import progress_bar
+    from lensmodel.scoring import score
+
+    with progress_bar(f"scoring with {card.title}", "objects") as show:
+        return score(
+            campaign,
+            card,
+            batch_size=batch_size,
+            on_progress=lambda progress: show(progress.done, progress.total),
+        )
+
+
+def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int) -> None:
+    """Read what arrives and score it, until Ctrl-C."""
+    from data.campaign import open_campaign
+    from data.ingest import ingest_new
+
+    print(f"following {', '.join(campaign.sources) or 'what will be ingested'}; Ctrl-C stops", flush=True)
+    scored_state = None
+    try:
+        while True:
+            # Opened anew, since another ingest may have added sources.
+            campaign = open_campaign(campaign.path)
+            ingest_new(campaign)
+            state = campaign.catalogue_path.stat().st_mtime_ns if campaign.catalogue_path.exists() else None
+            if state != scored_state:
+                _print_report(card, _score(campaign, card, batch_size))
+                scored_state = state
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        print("stopped following")
+
+
+def _print_report(card: "ModelCard", report: "ScoringReport") -> None:
+    print(
+        f"{card.version}: {report.scored:,} scored, {report.refused:,} cannot be scored (their rows say why), "
+        f"{report.already_there:,} were there; {report.seconds:.1f} s",
+        flush=True,
+    )

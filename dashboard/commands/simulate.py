@@ -1,0 +1,48 @@
+"""`lensvet simulate`: cutouts whose truth is known."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+HELP = "add simulated lenses and non-lenses, with their truth in the catalogue"
+EXAMPLES = """\
+  lensvet simulate mocks --survey euclid --number 2000 --seed 1     makes the folder if it is not there
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("campaign", type=Path, metavar="CAMPAIGN", help="the campaign folder")
+    parser.add_argument("--survey", default="euclid", help="whose instrument (default: euclid)")
+    parser.add_argument("--number", type=int, required=True, metavar="N", help="how many cutouts")
+    parser.add_argument(
+        "--seed", type=int, required=True, metavar="S", help="the same seed gives the same cutouts"
+    )
+    parser.add_argument(
+        "--recipe", default="training", metavar="NAME", help="what is in the mix (default: training)"
+    )
+
+
+def run(arguments: Namespace) -> None:
+    from dashboard.commands.progress import progress_bar
+    from data.campaign import create_campaign, open_campaign
+    from data.errors import CampaignError
+    from data.simulations import simulate
+
+    is_there = (arguments.campaign / "campaign.toml").exists()
+    campaign = (
+        open_campaign(arguments.campaign)
+        if is_there
+        else create_campaign(arguments.campaign, survey=arguments.survey)
+    )
+    if campaign.survey.name != arguments.survey:
+        raise CampaignError(
+            f"{arguments.campaign} is of survey {campaign.survey.name}, not {arguments.survey}: name another folder"
+        )
+    with progress_bar("simulating", "cutouts") as show:
+        number = simulate(
+            campaign,
+            number=arguments.number,
+            seed=arguments.seed,
+            recipe=arguments.recipe,
+            on_progress=lambda done: show(done, arguments.number),
+        )
+    print(f"{number:,} simulated cutouts are in {campaign.path}; next: lensvet score {campaign.path}")

@@ -1,0 +1,103 @@
+"""Serving a campaign until somebody stops it: the socket first, then the slow imports, then the application."""
+
+import getpass
+import ipaddress
+import os
+import socket
+from collections.abc import Callable
+from typing import Self
+
+from dashboard.errors import ServeError
+from data.campaign import Campaign
+
+GRACE_S = 2
+# A URL may carry an object's id of 10,000 characters, each up to four bytes, each byte written as %XX.
+HEAD_LIMIT_BYTES = 256 * 1024
+
+
+class Listening:
+    """A bound socket. anyone : addresses beyond this machine are allowed.
+
+    Raises
+    ------
+    ServeError
+        If the address is not this machine's own and not allowed, or the port is taken.
+    """
+
+    def __init__(self, host: str, port: int, *, anyone: bool = False) -> None:
+        if not anyone and not _is_loopback(host):
+            raise ServeError(
+                f"--host {host} would let anyone who reaches it vote under any name: keep 127.0.0.1 and use "
+                "ssh -L 5006:127.0.0.1:5006, or add --allow-anyone"
+            )
+        self.host = host
+        self.anyone = anyone
+        self.socket = _bound(host, port)
+        self.port: int = self.socket.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{name}:{self.port}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+
+def serve(
+    campaign: Campaign, listening: Listening, *, inspector: str, on_ready: Callable[[], None] = lambda: None
+) -> None:
+    """Serve until SIGINT, or SIGTERM where that raises KeyboardInterrupt too: both end it in good order."""
+    import uvicorn
+
+    from dashboard.server import create_app
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                on_ready()
+
+    config = uvicorn.Config(
+        create_app(campaign, inspector=inspector, anyone=listening.anyone),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        h11_max_incomplete_event_size=HEAD_LIMIT_BYTES,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    try:
+        Server(config).run(sockets=[listening.socket])
+    except KeyboardInterrupt:
+        return
+
+
+def login_name() -> str:
+    """Who started the server, as the system knows them."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"user {os.getuid()}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ServeError(
+            f"cannot listen on {host} port {port} ({reason}): choose another with --port"
+        ) from error
