@@ -3,9 +3,9 @@
 Importing this needs no torch. Cards are JSON files with the weights beside them (`ou-66.json`, `ou-66.pt`):
 shipped ones in `lensmodel/weights`, added ones in `$LENSVET_HOME/models`.
 
-To add your own: write a `LensNetwork` (see `lensmodel.networks`), give it a row in `MODELS`, save its state dict
-as `NAME.pt` and its card as `NAME.json` (the fields of `ModelCard` without `weights_path`; `sha256` may be left
-out), then `lensvet models add NAME.json`.
+To add your own: write a `LensNetwork` (see `lensmodel.networks`), give it a row in `MODELS`, save its state
+dict as `NAME.pt` and its card as `NAME.json` (the fields of `ModelCard` without `weights_path`, and `sha256`
+if you like), then run `lensvet models add NAME.json`.
 """
 
 import hashlib
