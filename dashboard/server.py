@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 COMPONENTS = Path(__file__).parent / "components"
 ASSET_SUFFIXES = (".js", ".mjs", ".css", ".svg", ".png", ".woff2", ".json")
 
-# Path to (module of `dashboard.pages`, function that makes the page, title); a page asks the API for what it shows.
+# Path to (module of `dashboard.pages`, function that makes it from the state, title).
 PAGES = {"/vet": ("vet", "vet_page", "Vet")}
 
 
@@ -54,7 +54,7 @@ def create_app(campaign: Campaign, *, inspector: str, anyone: bool = False) -> F
     app.include_router(api_router())
     app.add_api_route("/", _to_first_page, include_in_schema=False)
     app.mount("/assets", Assets(directory=COMPONENTS, check_dir=False), name="assets")
-    _add_pages(app, campaign.title)
+    _add_pages(app, state)
     return app
 
 
@@ -83,17 +83,17 @@ def _to_first_page() -> RedirectResponse:
     return RedirectResponse("/vet", status_code=307)
 
 
-def _add_pages(app: FastAPI, campaign_title: str) -> None:
+def _add_pages(app: FastAPI, state: ServerState) -> None:
     # Every script and style comes from this server: campaigns are vetted on machines without internet.
     bokeh.settings.settings.resources = "server"
-    pages = {path: _page(module, function) for path, (module, function, _) in PAGES.items()}
-    titles = {path: f"{title} · {campaign_title}" for path, (*_, title) in PAGES.items()}
+    pages = {path: _page(state, module, function) for path, (module, function, _) in PAGES.items()}
+    titles = {path: f"{title} · {state.campaign.title}" for path, (*_, title) in PAGES.items()}
     # The guard has compared Origin and Host already, for sockets too.
     add_applications(pages, app=app, title=titles, websocket_origin=["*"])
 
 
-def _page(module: str, function: str) -> Callable[[], "pn.viewable.Viewable"]:
+def _page(state: ServerState, module: str, function: str) -> Callable[[], "pn.viewable.Viewable"]:
     def make_page() -> "pn.viewable.Viewable":
-        return getattr(importlib.import_module(f"dashboard.pages.{module}"), function)()
+        return getattr(importlib.import_module(f"dashboard.pages.{module}"), function)(state)
 
     return make_page
