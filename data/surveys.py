@@ -26,7 +26,11 @@ class Band:
 
 @dataclass(frozen=True)
 class Survey:
-    """A survey: its bands from blue to red, its reference band, and the bands of its colour composite (R, G, B)."""
+    """A survey: its bands from blue to red, its reference band, and the bands of its colour composite (R, G, B).
+
+    composite_neutral_mag : AB magnitudes, up to a constant, of a source that the composite draws grey: about an
+        early-type galaxy at z = 0.5, so that arcs of young stars come out blue.
+    """
 
     name: str
     title: str
@@ -34,6 +38,7 @@ class Survey:
     reference_band: str
     composite: tuple[str, str, str]
     source: str
+    composite_neutral_mag: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def band(self, name: str) -> Band | None:
         """The band of that canonical name, or None."""
@@ -55,6 +60,7 @@ SURVEYS: dict[str, Survey] = {
             reference_band="VIS",
             composite=("H", "J", "VIS"),
             source="Euclid Q1 MER mosaics, header MAGZERO and PSF planes; Y, J, H resampled from 0.3 to 0.1 arcsec",
+            composite_neutral_mag=(-1.5, -1.2, 0.0),
         ),
         Survey(
             "des",

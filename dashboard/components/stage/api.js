@@ -1,0 +1,136 @@
+// The REST API, and what it gave: planes, maps and details are kept for the candidates around the current one.
+
+import { decodeMap, decodePlanes } from "./frames.js";
+
+const API = "/api/v1";
+const PLANES_KEPT_BYTES = 192 * 2 ** 20;
+const DETAILS_KEPT = 400;
+
+export class ApiError extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+async function answer(response) {
+  if (response.ok) return response;
+  const body = await response.json().catch(() => ({}));
+  throw new ApiError(response.status, detailOf(body) ?? `the server answered ${response.status}`);
+}
+
+const detailOf = ({ detail }) => (typeof detail === "string" || detail == null ? detail : JSON.stringify(detail));
+
+export async function getJson(path, parameters = {}) {
+  const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value != null && value !== ""));
+  return (await answer(await fetch(`${API}/${path}?${query}`, { cache: "no-store" }))).json();
+}
+
+/** Post JSON; resolves to {status, body} for every answer, rejects only when there is none. */
+export async function postJson(path, content) {
+  const response = await fetch(`${API}/${path}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(content),
+  });
+  return { status: response.status, body: await response.json().catch(() => null) };
+}
+
+export const objectPath = (objectId) => `objects/${encodeURIComponent(objectId)}`;
+
+/** A map from key to promise that forgets the oldest entries past a budget; failures are forgotten at once. */
+class Kept {
+  constructor(budget, sizeOf) {
+    Object.assign(this, { budget, sizeOf, entries: new Map(), total: 0 });
+  }
+
+  get(key, make) {
+    const held = this.entries.get(key);
+    if (held) {
+      this.entries.delete(key);
+      this.entries.set(key, held);
+      return held.promise;
+    }
+    const entry = { size: 0, value: undefined };
+    entry.promise = make().then(
+      (value) => {
+        entry.value = value;
+        if (this.entries.get(key) === entry) this.account(entry, this.sizeOf(value));
+        return value;
+      },
+      (error) => {
+        if (this.entries.get(key) === entry) this.entries.delete(key);
+        throw error;
+      },
+    );
+    this.entries.set(key, entry);
+    return entry.promise;
+  }
+
+  /** The value if it is here already, else undefined. */
+  ready(key) {
+    return this.entries.get(key)?.value;
+  }
+
+  forget(key) {
+    const entry = this.entries.get(key);
+    if (!entry) return;
+    this.total -= entry.size;
+    this.entries.delete(key);
+  }
+
+  account(entry, size) {
+    entry.size = size;
+    this.total += size;
+    for (const [key, oldest] of this.entries) {
+      if (this.total <= this.budget) break;
+      if (oldest !== entry && oldest.size) this.forget(key);
+    }
+  }
+}
+
+/** What the server knows of candidates, asked for once. */
+export class Candidates {
+  constructor() {
+    this.planesKept = new Kept(PLANES_KEPT_BYTES, (cutout) => cutout.planes.reduce((n, p) => n + p.flux.byteLength, 0));
+    this.detailsKept = new Kept(DETAILS_KEPT, () => 1);
+    this.mapsKept = new Kept(64 * 2 ** 20, (map) => map.values?.byteLength ?? 64);
+  }
+
+  /** Decoded planes; the hash makes the address immutable, so that the browser never asks twice. */
+  planes({ object_id, planes_hash }) {
+    return this.planesKept.get(object_id, async () => {
+      const response = await answer(await fetch(`${API}/${objectPath(object_id)}/planes?hash=${planes_hash ?? ""}`));
+      return decodePlanes(await response.arrayBuffer());
+    });
+  }
+
+  planesReady(objectId) {
+    return this.planesKept.ready(objectId);
+  }
+
+  details(objectId) {
+    return this.detailsKept.get(objectId, () => getJson(objectPath(objectId)));
+  }
+
+  detailsReady(objectId) {
+    return this.detailsKept.ready(objectId);
+  }
+
+  forgetDetails(objectId) {
+    this.detailsKept.forget(objectId);
+  }
+
+  map(objectId, modelVersion, method) {
+    return this.mapsKept.get(mapKey(objectId, modelVersion, method), async () => {
+      const address = `${objectPath(objectId)}/maps/${encodeURIComponent(modelVersion)}/${encodeURIComponent(method)}`;
+      return decodeMap(await (await answer(await fetch(`${API}/${address}`))).arrayBuffer());
+    });
+  }
+
+  mapReady(objectId, modelVersion, method) {
+    return this.mapsKept.ready(mapKey(objectId, modelVersion, method));
+  }
+}
+
+const mapKey = (...parts) => JSON.stringify(parts);

@@ -1,0 +1,45 @@
+// Building and updating the page. Text goes in as text, never as markup: ids and comments may hold anything.
+
+/** An element: `h("button", {class: "key", onclick}, "label", child)`. Null children are left out. */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value == null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child != null));
+  return element;
+}
+
+/** Replace what an element shows, but only if it differs: nothing flickers, no focus is lost. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function setPressed(button, pressed) {
+  button.setAttribute("aria-pressed", String(Boolean(pressed)));
+}
+
+/** A label for a key, as it is printed on the keyboard. */
+export const keyCap = (key) => h("kbd", {}, key);
+
+/** A labelled slider: {element, set(value)}; `onInput(value)` is called while it moves. */
+export function slider({ label, title, min, max, step, value, onInput }) {
+  const input = h("input", { type: "range", min, max, step, value, title, "aria-label": label });
+  input.addEventListener("input", () => onInput(Number(input.value)));
+  return { element: h("label", { class: "slider", title }, h("span", {}, label), input), set: (v) => { input.value = v; } };
+}
+
+/** A drop-down: {element, set(value)}. Options are [value, text]. */
+export function choice({ label, title, options, value, onChange, testId }) {
+  const select = h("select", { title, "aria-label": label, "data-testid": testId });
+  const fill = (entries) => select.replaceChildren(...entries.map(([v, text]) => h("option", { value: v }, text)));
+  fill(options);
+  select.value = value;
+  select.addEventListener("change", () => {
+    onChange(select.value);
+    select.blur();
+  });
+  return { element: select, fill, set: (v) => { select.value = v; } };
+}

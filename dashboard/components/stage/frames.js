@@ -1,0 +1,30 @@
+// Binary frames of the API: four letters, header length, JSON header, then float32 planes (row 0 at the bottom).
+
+const HEADER_START = 8;
+
+/** Decode a frame. Returns {header, dataStart}. Throws if the letters are not those expected. */
+function open(buffer, magic) {
+  const view = new DataView(buffer);
+  const letters = String.fromCharCode(...new Uint8Array(buffer, 0, 4));
+  if (letters !== magic) throw new Error(`expected a ${magic} frame, got ${letters}`);
+  const length = view.getUint32(4, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, HEADER_START, length)));
+  return { header, dataStart: HEADER_START + length };
+}
+
+/** Planes of a cutout: {object_id, planes_hash, …, planes: [{band, width, height, flux: Float32Array, …}]}. */
+export function decodePlanes(buffer) {
+  const { header, dataStart } = open(buffer, "LVP1");
+  const planes = header.planes.map((plane) => {
+    const [height, width] = plane.shape;
+    return { ...plane, height, width, flux: new Float32Array(buffer, dataStart + plane.offset, height * width) };
+  });
+  return { ...header, planes };
+}
+
+/** An explanation map: {method, signed, unit, position, width, height, values: Float32Array}. */
+export function decodeMap(buffer) {
+  const { header, dataStart } = open(buffer, "LVM1");
+  const [height, width] = header.shape;
+  return { ...header, height, width, values: new Float32Array(buffer, dataStart, height * width) };
+}

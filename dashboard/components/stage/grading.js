@@ -1,0 +1,122 @@
+// The inspector's decisions: made, sent, taken back, restored after a reload.
+
+import { getJson, postJson } from "./api.js";
+import { Outbox } from "./outbox.js";
+import { Drafts, Stopwatch, draftOf, voteOf } from "./votes.js";
+
+const HISTORY = 50;
+
+export class Grading {
+  /** `seen()` tells what the vote must say of the page: {phase, model}. `say(words)` shows a notice. */
+  constructor({ campaign, queue, candidates, seen, say, onOutbox, onStored }) {
+    Object.assign(this, { campaign, queue, candidates, seen, say, onStored });
+    const scope = `${campaign.title}:${campaign.inspector}`;
+    this.sessionId = crypto.randomUUID?.() ?? String(Math.random());
+    this.drafts = new Drafts(scope);
+    this.stopwatch = new Stopwatch();
+    this.decisions = []; // what `undo` takes back: {entry, vote, before}
+    this.gradedHere = 0;
+    this.startedAt = Date.now();
+    this.outbox = new Outbox({
+      scope,
+      post: (vote) => postJson("votes", vote),
+      onChange: onOutbox,
+      onStored: (vote) => this.stored(vote),
+      onRefused: (vote, reason) => this.refused(vote, reason),
+    });
+  }
+
+  destroy() {
+    this.outbox.destroy();
+    this.stopwatch.destroy();
+  }
+
+  /** What was decided before, so that back, undo and the strip go on after a reload. */
+  async restoreHistory() {
+    const { votes } = await getJson("votes", { limit: HISTORY });
+    const known = new Set(votes.map(({ vote_id: id }) => id));
+    const waiting = this.outbox.waiting().map(({ vote }) => vote).filter(({ vote_id: id }) => !known.has(id));
+    const entries = new Map();
+    for (const vote of [...votes.reverse(), ...waiting]) {
+      const entry = entries.get(vote.object_id) ?? { object_id: vote.object_id, planes_hash: vote.planes_hash };
+      this.replay(entry, vote);
+      entries.delete(vote.object_id);
+      entries.set(vote.object_id, entry);
+    }
+    this.queue.restore([...entries.values()].filter(({ decision }) => decision !== undefined));
+  }
+
+  replay(entry, vote) {
+    if (vote.grade !== null || !vote.supersedes) {
+      this.remember(entry, vote);
+      return;
+    }
+    const undone = this.decisions.findIndex((decision) => decision.vote.vote_id === vote.supersedes);
+    if (undone >= 0) Object.assign(entry, this.decisions.splice(undone, 1)[0].before);
+  }
+
+  remember(entry, vote) {
+    this.decisions.push({ entry, vote, before: { decision: entry.decision, voteId: entry.voteId } });
+    Object.assign(entry, { decision: vote.grade, voteId: vote.vote_id });
+  }
+
+  draft(objectId) {
+    return this.drafts.of(objectId ?? "");
+  }
+
+  /** A grade, or null for a skip, on the entry whose picture is on screen. */
+  decide(entry, grade) {
+    const vote = this.vote(entry, grade, this.draft(entry.object_id), entry.voteId ?? null);
+    if (entry.decision === undefined) this.count(grade, 1);
+    this.gradedHere += grade === null ? 0 : 1;
+    this.remember(entry, vote);
+    this.outbox.add(vote);
+    this.drafts.drop(entry.object_id);
+    this.stopwatch.restart(entry.object_id);
+    this.candidates.forgetDetails(entry.object_id);
+    this.queue.advance();
+  }
+
+  /** Take the last decision back, wherever one is, and go there with what had been said. */
+  undo() {
+    const last = this.decisions.pop();
+    if (!last) return this.say("Nothing to undo.");
+    const { entry, vote, before } = last;
+    this.outbox.add({ ...this.vote(entry, null, draftOf({}), vote.vote_id), phase: vote.phase });
+    if (before.decision === undefined) this.count(vote.grade, -1);
+    Object.assign(entry, before);
+    this.candidates.forgetDetails(entry.object_id);
+    this.drafts.change(entry.object_id, draftOf(vote));
+    this.queue.goTo(entry);
+  }
+
+  vote(entry, grade, draft, supersedes) {
+    const { phase, model } = this.seen();
+    return voteOf({
+      objectId: entry.object_id, grade, draft, supersedes, phase, sessionId: this.sessionId,
+      planesHash: this.candidates.planesReady(entry.object_id)?.planes_hash ?? entry.planes_hash,
+      modelVersion: model?.version ?? null, elapsedMs: this.stopwatch.elapsed(entry.object_id),
+    });
+  }
+
+  count(grade, step) {
+    this.queue.progress[grade === null ? "skipped" : "graded"] += step;
+  }
+
+  /** Grades an hour since the page was opened; 0 before there are enough to say. */
+  rate() {
+    const hours = (Date.now() - this.startedAt) / 3.6e6;
+    return this.gradedHere >= 5 ? Math.round(this.gradedHere / hours) : 0;
+  }
+
+  stored(vote) {
+    this.candidates.forgetDetails(vote.object_id);
+    this.onStored(vote);
+  }
+
+  refused(vote, reason) {
+    // Kept, so that a comment is never lost with the vote it came with.
+    localStorage.setItem(`lensvet:refused:${vote.vote_id}`, JSON.stringify({ vote, reason }));
+    this.say(`The vote ${vote.grade ?? ""} on ${vote.object_id.slice(0, 60)} was refused: ${reason}`);
+  }
+}

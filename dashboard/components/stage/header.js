@@ -1,0 +1,80 @@
+// The bar on top: campaign, order of the queue, where one stands, what is saved, who one is.
+
+import { choice, h, keyCap, setPressed, setText } from "./dom.js";
+
+const SHOWN = [["todo", "without a grade"], ["all", "all"], ["graded", "graded"], ["skipped", "skipped"]];
+
+export function header({ campaign, actions }) {
+  const order = choice({
+    label: "Order of the queue", title: "Order of the queue (q)", testId: "order", value: "",
+    options: campaign.orders.map(({ name, title }) => [name, title]), onChange: (value) => actions.reorder({ order: value }),
+  });
+  const show = choice({
+    label: "Which candidates", title: "Which candidates the queue holds", testId: "show", value: "todo",
+    options: SHOWN, onChange: (value) => actions.reorder({ show: value }),
+  });
+  const model = choice({
+    label: "Network", title: "Network whose scores order the queue and whose maps are shown", testId: "model", value: "",
+    options: [], onChange: (value) => actions.reorder({ model: value }),
+  });
+  const place = h("span", { class: "place", "data-testid": "progress" });
+  const bar = h("progress", { max: 1, value: 0, "aria-label": "share of candidates graded" });
+  const scoring = h("span", { class: "scoring", "data-testid": "scoring", title: "Candidates that the network has scored so far" });
+  const saved = h("span", { class: "saved", role: "status", "data-testid": "saved" });
+  const person = h("button", { class: "plain", title: "Who grades: change the name", "data-testid": "inspector", onclick: actions.rename });
+  const theme = h("button", { class: "plain", title: "Light or dark (y)", onclick: actions.theme, "aria-label": "Light or dark" }, "◐");
+  const help = h("button", { class: "plain", title: "All keys (?)", onclick: actions.help, "data-testid": "help" }, keyCap("?"));
+  const jump = h("input", {
+    type: "text", class: "jump", placeholder: "jump to id (j)", title: "Jump to an object id (j), then Enter",
+    "aria-label": "Jump to an object id", "data-testid": "jump", spellcheck: "false", autocomplete: "off",
+  });
+  jump.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Enter") actions.jumpTo(jump.value.trim());
+    if (event.key === "Escape") jump.blur();
+  });
+  const element = h("header", {},
+    h("strong", { class: "brand" }, "LensVet"),
+    h("span", { class: "campaign", title: campaign.title }, campaign.title),
+    h("label", {}, h("span", { class: "dim" }, "queue"), order.element), show.element, model.element, jump,
+    bar, place, scoring, h("span", { class: "spring" }), saved, person, theme, help);
+
+  return {
+    element,
+    focusOrder: () => order.element.focus(),
+    jump: () => { jump.value = ""; jump.focus(); },
+    leaveJump: () => jump.blur(),
+    update({ queue, models, inspector, rate, outbox }) {
+      const { total, scored, graded, skipped } = queue.progress;
+      setText(place, `${graded.toLocaleString("en")} of ${total.toLocaleString("en")} graded${skipped ? `, ${skipped} skipped` : ""}${rate ? ` (${rate} /h)` : ""}`);
+      bar.value = total ? graded / total : 0;
+      const finished = !models.length || scored >= total;
+      setText(scoring, finished ? "" : `scoring… ${scored.toLocaleString("en")}`);
+      scoring.hidden = finished;
+      setText(saved, savedText(outbox));
+      saved.dataset.state = outbox.offline ? "offline" : outbox.unacked ? "waiting" : "saved";
+      setText(person, `${inspector} ▾`);
+      updateModels(model, models, queue.settings.model);
+      order.set(queue.settings.order);
+      show.set(queue.settings.show);
+    },
+    setTheme: (dark) => setPressed(theme, !dark),
+  };
+}
+
+function savedText({ unacked, offline, recovered }) {
+  if (offline) return `${unacked} waiting: server away, trying again`;
+  if (unacked) return `${unacked} on the way`;
+  return recovered ? "all saved: they are through ●" : "saved ●";
+}
+
+function updateModels(model, models, current) {
+  const entries = models.map(({ version, title }) => [version, title]);
+  const key = JSON.stringify(entries);
+  if (model.element.dataset.entries !== key) {
+    model.fill(entries);
+    model.element.dataset.entries = key;
+  }
+  model.element.hidden = entries.length < 2;
+  model.set(current ?? entries[0]?.[0] ?? "");
+}

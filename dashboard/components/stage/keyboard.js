@@ -1,0 +1,67 @@
+// Keys to verbs: single keys, chords (a group, then a letter), and the crosshair that sets marks without a pointer.
+
+import { bindingOf, isTyping } from "./keys.js";
+
+const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
+export class Keyboard {
+  /** `actions` are the verbs; `terms` maps each chord to its choices; `showChord(name)` lights it up. */
+  constructor({ actions, terms, showChord, isBusy }) {
+    Object.assign(this, { actions, terms, showChord, isBusy });
+    this.chordName = null;
+    this.onKey = (event) => this.key(event);
+    document.addEventListener("keydown", this.onKey);
+  }
+
+  destroy() {
+    document.removeEventListener("keydown", this.onKey);
+  }
+
+  chord(name) {
+    this.chordName = name;
+    this.showChord(name);
+  }
+
+  key(event) {
+    if (isTyping(event)) {
+      if (event.key === "Escape") event.composedPath()[0].blur();
+      return;
+    }
+    if (this.isBusy(event)) return;
+    if (this.chordName ? this.chordKey(event) : this.plainKey(event)) event.preventDefault();
+  }
+
+  chordKey(event) {
+    const name = this.chordName;
+    this.chord(null);
+    const term = this.terms[name].find(({ key }) => key.toLowerCase() === event.key.toLowerCase());
+    if (term) this.actions.choose(name, term.id);
+    return true;
+  }
+
+  plainKey(event) {
+    if (this.actions.marking()) return this.markKey(event);
+    const binding = bindingOf(event);
+    if (!binding || onControl(event)) return false;
+    const [action, argument] = binding;
+    if (event.repeat && ["grade", "skip", "undo"].includes(action)) return true; // a held key is one decision
+    this.actions[action](argument);
+    return true;
+  }
+
+  markKey(event) {
+    const arrow = ARROWS[event.key];
+    if (arrow) this.actions.moveMark(arrow.map((step) => step * (event.shiftKey ? 10 : 1)));
+    else if (event.key === "Enter" || event.key === " ") this.actions.setMark();
+    else if (event.key === "Escape") this.actions.escape();
+    else return false;
+    return true;
+  }
+}
+
+/** Space and Enter press the button, arrows move the slider, that has the focus. */
+function onControl(event) {
+  const [target] = event.composedPath();
+  if (target.tagName === "BUTTON") return [" ", "Enter"].includes(event.key);
+  return target.tagName === "INPUT" && event.key.startsWith("Arrow");
+}

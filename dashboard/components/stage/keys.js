@@ -1,0 +1,82 @@
+// Every key and what it does, in one table: the handler, the help sheet and the tooltips read it.
+
+/** [keys, what it does, action, argument]; grouped as the help sheet shows them. */
+export const KEYS = [
+  ["Grade", [
+    [["a"], "A: sure lens", "grade", "A"],
+    [["b"], "B: probable lens", "grade", "B"],
+    [["c"], "C: possible lens", "grade", "C"],
+    [["x"], "X: not a lens", "grade", "X"],
+    [["s"], "skip for now", "skip"],
+    [["u"], "undo the last decision", "undo"],
+  ]],
+  ["Say more (then a letter)", [
+    [["k"], "contaminant class…", "chord", "contaminant"],
+    [["t"], "tag…", "chord", "tag"],
+    [["f"], "flag: what the network got wrong…", "chord", "flag"],
+    [["m"], "comment (Esc leaves it)", "comment"],
+    [["l"], "mark the lens", "mark", "lens"],
+    [["i"], "mark an image of the source", "mark", "image"],
+    [["o"], "mark something else", "mark", "other"],
+    [["Backspace"], "remove the last mark", "unmark"],
+  ]],
+  ["Walk", [
+    [["ArrowRight", "ArrowDown"], "next candidate", "forward"],
+    [["ArrowLeft", "ArrowUp"], "previous candidate", "back"],
+    [["Home"], "on to the next one without a grade", "resume"],
+    [["j"], "jump to an id", "jump"],
+    [["q"], "order of the queue", "focusOrder"],
+  ]],
+  ["Look", [
+    [["v"], "next band or composite", "cycleView", 1],
+    [["V"], "previous band or composite", "cycleView", -1],
+    [[" "], "blink through the bands", "blink"],
+    [["r"], "stretch: asinh, log, sqrt, linear", "cycleStretch"],
+    [["]"], "brighter", "adjust", ["white", -0.05]],
+    [["["], "fainter", "adjust", ["white", 0.05]],
+    [["}"], "darker sky", "adjust", ["black", 0.5]],
+    [["{"], "lighter sky", "adjust", ["black", -0.5]],
+    [[">"], "softening Q up", "adjust", ["softening", 2]],
+    [["<"], "softening Q down", "adjust", ["softening", -2]],
+    [["n"], "invert grey", "toggle", "inverted"],
+    [["w"], "smooth or square pixels", "toggle", "smooth"],
+    [["+", "="], "zoom in", "zoomIn"],
+    [["-"], "zoom out", "zoomOut"],
+    [["0"], "whole cutout, automatic limits", "resetView"],
+  ]],
+  ["Why", [
+    [["1"], "first overlay (1–9)", "overlayNumber", 0],
+    [["p"], "predicted position", "toggle", "position"],
+    [["d"], "contours", "toggle", "contours"],
+    [[";"], "overlay fainter", "adjust", ["opacity", -0.1]],
+    [["'"], "overlay stronger", "adjust", ["opacity", 0.1]],
+  ]],
+  ["Page", [
+    [["y"], "light or dark", "theme"],
+    [["?"], "this list", "help"],
+    [["Escape"], "close, leave, cancel", "escape"],
+  ]],
+];
+
+const NAMES = { ArrowRight: "→", ArrowLeft: "←", ArrowDown: "↓", ArrowUp: "↑", " ": "space", Escape: "Esc", Backspace: "⌫" };
+
+/** How a key is written. */
+export const keyName = (key) => NAMES[key] ?? key;
+
+const BINDINGS = new Map(
+  KEYS.flatMap(([, rows]) => rows.flatMap(([keys, , action, argument]) => keys.map((key) => [key, [action, argument]]))),
+);
+for (let n = 1; n <= 9; n++) BINDINGS.set(String(n), ["overlayNumber", n - 1]);
+
+/** [action, argument] of a key event, or null. Modified keys belong to the browser. */
+export function bindingOf(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return null;
+  return BINDINGS.get(event.key) ?? (event.key.length === 1 ? BINDINGS.get(event.key.toLowerCase()) : null) ?? null;
+}
+
+/** Whether the event comes from a field that takes text. */
+export function isTyping(event) {
+  const [target] = event.composedPath();
+  return target.tagName === "TEXTAREA" || target.tagName === "SELECT" ||
+    (target.tagName === "INPUT" && !["range", "checkbox", "button"].includes(target.type));
+}

@@ -1,0 +1,75 @@
+// Votes on their way: kept in the browser until the server has them, sent in order, sent again after a break.
+
+const RETRY_FIRST_MS = 400;
+const RETRY_LONGEST_MS = 5000;
+
+export class Outbox {
+  /**
+   * `scope` keeps campaigns apart. `post(vote)` sends one; it must resolve to {status, body}.
+   * `onChange({unacked, offline})`, `onStored(vote, body)`, `onRefused(vote, reason)` report.
+   */
+  constructor({ scope, post, onChange, onStored, onRefused }) {
+    this.prefix = `lensvet:vote:${scope}:`;
+    Object.assign(this, { post, onChange, onStored, onRefused });
+    this.offline = false;
+    this.wait = RETRY_FIRST_MS;
+    this.sending = false;
+    this.sequence = Date.now();
+  }
+
+  /** Votes not yet acknowledged, oldest first. */
+  waiting() {
+    const keys = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix));
+    return keys.map((key) => JSON.parse(localStorage.getItem(key))).sort((a, b) => a.sequence - b.sequence);
+  }
+
+  get unacked() {
+    return Object.keys(localStorage).filter((key) => key.startsWith(this.prefix)).length;
+  }
+
+  add(vote) {
+    this.sequence = Math.max(this.sequence + 1, Date.now());
+    localStorage.setItem(this.prefix + vote.vote_id, JSON.stringify({ sequence: this.sequence, vote }));
+    this.report();
+    this.flush();
+  }
+
+  report() {
+    this.onChange({ unacked: this.unacked, offline: this.offline });
+  }
+
+  async flush() {
+    if (this.sending) return;
+    this.sending = true;
+    clearTimeout(this.timer);
+    try {
+      for (let entry; (entry = this.waiting()[0]); ) await this.send(entry.vote);
+      this.offline = false;
+      this.wait = RETRY_FIRST_MS;
+    } catch {
+      this.offline = true;
+      this.timer = setTimeout(() => this.flush(), this.wait);
+      this.wait = Math.min(2 * this.wait, RETRY_LONGEST_MS);
+    } finally {
+      this.sending = false;
+      this.report();
+    }
+  }
+
+  /** Throws if the server is away or fails, so that the vote stays here. A refusal is final and is shown. */
+  async send(vote) {
+    const { status, body } = await this.post(vote);
+    const refused = [400, 403, 404, 409, 413, 422].includes(status);
+    if (!refused && status !== 200 && status !== 201) throw new Error(`the server answered ${status}`);
+    localStorage.removeItem(this.prefix + vote.vote_id);
+    this.offline = false;
+    this.wait = RETRY_FIRST_MS;
+    if (refused) this.onRefused(vote, body?.detail ?? `the server answered ${status}`);
+    else this.onStored(vote, body);
+    this.report();
+  }
+
+  destroy() {
+    clearTimeout(this.timer);
+  }
+}

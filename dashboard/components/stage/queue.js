@@ -1,0 +1,116 @@
+// Where the inspector stands: what was visited, what comes. The server ranks; this list never reorders the past.
+
+const PAGE = 40;
+const REFILL_BELOW = 16;
+
+export class Queue {
+  /** `fetchPage(parameters)` asks the API for a page of candidates; `onChange()` is called when something moved. */
+  constructor({ fetchPage, onChange }) {
+    Object.assign(this, { fetchPage, onChange });
+    this.settings = { order: null, model: null, seed: 0, show: "todo" };
+    this.visited = [];
+    this.at = -1;
+    this.upcoming = [];
+    this.progress = { total: 0, scored: 0, graded: 0, skipped: 0 };
+    this.version = null;
+    this.exhausted = false;
+  }
+
+  get current() {
+    return this.visited[this.at] ?? null;
+  }
+
+  /** Entries to come, without moving: the rest of the visited ones first. */
+  ahead(count) {
+    return [...this.visited.slice(this.at + 1), ...this.upcoming].slice(0, count);
+  }
+
+  behind(count) {
+    return this.visited.slice(Math.max(0, this.at - count), Math.max(0, this.at));
+  }
+
+  /** History from an earlier visit: oldest first. */
+  restore(entries) {
+    this.visited = entries;
+    this.at = entries.length;
+  }
+
+  async start(settings) {
+    Object.assign(this.settings, settings);
+    this.upcoming = [];
+    await this.refill(true);
+  }
+
+  /** One step on, through what was visited, then to the next candidate. Returns whether it moved. */
+  forward() {
+    if (this.at < this.visited.length - 1) this.at += 1;
+    else if (!this.takeNext()) return false;
+    this.moved();
+    return true;
+  }
+
+  back() {
+    if (this.at <= 0) return false;
+    this.at -= 1;
+    this.moved();
+    return true;
+  }
+
+  /** To the next candidate that has no decision yet. */
+  advance() {
+    const undecided = this.visited.findIndex((entry, index) => index > this.at && entry.decision === undefined);
+    if (undecided >= 0) this.at = undecided;
+    else if (!this.takeNext()) this.at = this.visited.length;
+    this.moved();
+  }
+
+  /** To this object, wherever it stands; it becomes the next visited one if it was not. */
+  goTo(entry) {
+    const index = this.visited.findIndex(({ object_id }) => object_id === entry.object_id);
+    if (index >= 0) {
+      this.at = index;
+    } else {
+      this.upcoming = this.upcoming.filter(({ object_id }) => object_id !== entry.object_id);
+      this.at = Math.min(this.at + 1, this.visited.length);
+      this.visited.splice(this.at, 0, entry);
+    }
+    this.moved();
+  }
+
+  takeNext() {
+    const next = this.upcoming.shift();
+    if (!next) return false;
+    this.visited.push(next);
+    this.at = this.visited.length - 1;
+    return true;
+  }
+
+  moved() {
+    this.onChange();
+    if (this.upcoming.length < REFILL_BELOW) this.refill();
+  }
+
+  /** Ask for what comes next; with `anew` the future is replaced, as when scores arrived. */
+  async refill(anew = false) {
+    if (this.refilling || (this.exhausted && !anew)) return;
+    this.refilling = true;
+    try {
+      const seen = new Set(this.visited.map(({ object_id }) => object_id));
+      const page = await this.fetchPage({ ...this.settings, limit: Math.min(500, PAGE + this.undecidedVisited()) });
+      const fresh = page.items.filter(({ object_id }) => !seen.has(object_id));
+      this.upcoming = fresh.map((item) => ({ ...item, decision: item.grade ?? undefined }));
+      this.exhausted = fresh.length === 0;
+      this.version = page.version;
+      this.progress = { total: page.total, scored: page.scored, graded: page.graded, skipped: page.skipped };
+      Object.assign(this.settings, { order: page.order, model: page.model });
+    } finally {
+      this.refilling = false;
+    }
+    if (!this.current && this.takeNext()) this.at = this.visited.length - 1;
+    this.onChange();
+  }
+
+  undecidedVisited() {
+    return this.visited.filter((entry) => entry.decision === undefined).length;
+  }
+}

@@ -1,0 +1,204 @@
+// The right side: what the object is, what the network says, and what the inspector says.
+
+import { h, keyCap, setPressed, setText } from "./dom.js";
+import { formatDec, formatRa } from "./sky.js";
+
+export function sidebar({ campaign, actions }) {
+  const parts = [identity(actions), verdict(), decision(campaign, actions), catalogue(), history(campaign)];
+  return {
+    element: h("aside", {}, parts.map(({ element }) => element)),
+    update: (state) => parts.forEach((part) => part.update(state)),
+    commentField: parts[2].commentField,
+    showChord: parts[2].showChord,
+  };
+}
+
+function identity(actions) {
+  const name = h("h1", { "data-testid": "object-id" });
+  const position = h("span", { class: "tabular" });
+  const copy = h("button", { class: "plain", title: "Copy id and position", onclick: actions.copy }, "copy");
+  const sky = h("a", { target: "_blank", rel: "noopener noreferrer", title: "This position in ESASky" }, "sky ↗");
+  const warnings = h("ul", { class: "warnings" });
+  const element = h("section", { class: "identity" },
+    h("div", { class: "line" }, name, h("span", { class: "spring" }), copy, sky), h("div", { class: "dim" }, position), warnings);
+  return {
+    element,
+    update({ current, cutout, details }) {
+      setText(name, current?.object_id ?? "");
+      name.title = current?.object_id ?? "";
+      const known = cutout && cutout.ra_deg != null && cutout.dec_deg != null;
+      setText(position, !cutout ? "" : known
+        ? `${formatRa(cutout.ra_deg)} ${formatDec(cutout.dec_deg)} · ${cutout.ra_deg.toFixed(5)} ${cutout.dec_deg.toFixed(5)}°`
+        : "no position on the sky");
+      sky.hidden = !known;
+      if (known) sky.href = `https://sky.esa.int/esasky/?target=${cutout.ra_deg}%20${cutout.dec_deg}&fov=0.02&cooframe=J2000&sci=true`;
+      const said = details?.warnings ?? [];
+      if (warnings.dataset.said !== said.join()) {
+        warnings.dataset.said = said.join();
+        warnings.replaceChildren(...said.map((words) => h("li", {}, `⚠ ${words}`)));
+      }
+    },
+  };
+}
+
+function verdict() {
+  const element = h("section", { class: "verdict", "data-testid": "scores" });
+  return {
+    element,
+    update({ details, model, explanation }) {
+      const key = JSON.stringify([details?.object_id, details?.scores, details?.withheld, details?.truth, model?.version, explanation.map?.position, explanation.method]);
+      if (element.dataset.key === key) return;
+      element.dataset.key = key;
+      element.replaceChildren(...verdictLines(details, model, explanation));
+    },
+  };
+}
+
+function verdictLines(details, model, explanation) {
+  if (!details) return [h("div", { class: "dim" }, "…")];
+  if (details.withheld) return [h("div", { class: "withheld", "data-testid": "withheld" }, "score, maps and other votes: after your grade")];
+  const scores = [...(details.scores ?? [])].sort((a, b) => (b.model_version === model?.version) - (a.model_version === model?.version));
+  const lines = scores.length ? scores.map((score, index) => scoreLine(score, index === 0)) : [h("div", { class: "dim" }, "not scored yet")];
+  return [...lines, positionLine(scores[0], explanation), truthLine(details.truth)].filter(Boolean);
+}
+
+function scoreLine(score, first) {
+  const title = score.title ?? score.model_version;
+  if (score.p_lens == null) return h("div", { class: "dim", title: score.model_version }, `${title}: ${score.reason ?? "no score"}`);
+  const value = score.p_lens.toFixed(score.p_lens > 0.995 || score.p_lens < 0.005 ? 4 : 2);
+  const name = score.calibrated === false ? "softmax" : "p_lens";
+  return h("div", { class: first ? "score first" : "score", title: `${score.model_version}, logit ${score.logit?.toFixed(2)}${score.calibrated === false ? ", not calibrated" : ""}` },
+    h("span", { class: "dim" }, name),
+    h("meter", { min: 0, max: 1, value: score.p_lens, "aria-label": `${name} of ${title}` }),
+    h("b", { class: "tabular" }, value),
+    h("span", {}, title));
+}
+
+function positionLine(score, explanation) {
+  const lines = [];
+  if (score?.x_arcsec != null) {
+    const sigma = score.position_sigma_arcsec == null ? "" : ` ± ${score.position_sigma_arcsec.toFixed(2)}`;
+    lines.push(`position by the network: ${signed(score.x_arcsec)}, ${signed(score.y_arcsec)}${sigma}″ from the centre`);
+  }
+  const read = explanation.map?.position;
+  if (read) lines.push(`position read off ${explanation.title}: ${signed(read.x_arcsec)}, ${signed(read.y_arcsec)}″`);
+  if (score && score.x_arcsec == null && !read) lines.push("this network predicts no position: show a map to read one off it");
+  if (score?.where_why != null) lines.push(`where/why ${score.where_why.toFixed(2)}${score.where_why < 0.4 ? " ⚠ map and position disagree" : ""}`);
+  return lines.length ? h("div", { class: "dim tabular", "data-testid": "position-text" }, lines.join(" · ")) : null;
+}
+
+const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+
+function truthLine(truth) {
+  if (!truth || truth.class == null) return null;
+  const radius = truth.theta_E_arcsec == null ? "" : `, θ_E ${Number(truth.theta_E_arcsec).toFixed(2)}″`;
+  return h("div", { class: "truth", "data-testid": "truth" }, `truth: ${[truth.class, truth.subtype].filter(Boolean).join(", ")}${radius}`);
+}
+
+function decision(campaign, actions) {
+  const grades = campaign.grades.map((grade) => h("button", {
+    class: "grade", "data-testid": `grade-${grade.id}`, "data-grade": grade.id, title: `${grade.definition} (${grade.key})`,
+    onclick: () => actions.grade(grade.id),
+  }, keyCap(grade.id), grade.label));
+  const groups = [
+    chips({ name: "contaminant", key: "k", terms: campaign.contaminants, actions, many: false }),
+    chips({ name: "tag", key: "t", terms: campaign.tags, actions, many: true }),
+    chips({ name: "flag", key: "f", terms: campaign.flags, actions, many: false }),
+  ];
+  const commentField = h("textarea", {
+    rows: 2, maxlength: 10000, placeholder: "comment (m)", title: "Comment (m), Esc leaves it", "aria-label": "Comment", "data-testid": "comment",
+  });
+  commentField.addEventListener("input", () => actions.draft({ comment: commentField.value }));
+  const marks = h("span", { class: "dim tabular", "data-testid": "marks" });
+  const undo = h("button", { "data-testid": "undo", title: "Undo the last decision, wherever you are (u)", onclick: actions.undo }, keyCap("u"), "undo");
+  const skip = h("button", { "data-testid": "skip", title: "Skip for now (s)", onclick: actions.skip }, keyCap("s"), "skip");
+  const element = h("section", { class: "decision" },
+    h("div", { class: "grades" }, grades), groups.map((g) => g.element), commentField,
+    h("div", { class: "line" }, undo, skip, h("span", { class: "spring" }), marks));
+  return {
+    element,
+    commentField,
+    showChord: (name) => groups.forEach((group) => group.showChord(group.name === name)),
+    update({ draft, current, marking }) {
+      grades.forEach((button) => {
+        setPressed(button, current?.decision === button.dataset.grade);
+        button.disabled = !current;
+      });
+      groups.forEach((group) => group.update(draft));
+      if (commentField.value !== draft.comment) commentField.value = draft.comment;
+      setText(marks, marking ? `mark ${marking}: arrows move, Enter sets, Esc cancels` : marksText(draft.marks));
+    },
+  };
+}
+
+function marksText(marks) {
+  if (!marks.length) return "marks: l lens · i image · o other";
+  const counts = ["lens", "image", "other"].map((kind) => [kind, marks.filter((m) => m.kind === kind).length]);
+  return `marks: ${counts.filter(([, n]) => n).map(([kind, n]) => `${n} ${kind}`).join(", ")} · ⌫ removes`;
+}
+
+function chips({ name, key, terms, actions, many }) {
+  const buttons = terms.map((term) => h("button", {
+    class: "chip", title: `${term.definition} (${key} then ${term.key.toLowerCase()})`, "data-testid": `${name}-${term.id}`,
+    onclick: () => actions.choose(name, term.id),
+  }, keyCap(term.key.toLowerCase()), term.label));
+  const element = h("div", { class: "chips", role: "group", "aria-label": name }, h("span", { class: "dim" }, keyCap(key), name), buttons);
+  return {
+    name,
+    element,
+    showChord: (on) => element.classList.toggle("listening", on),
+    update: (draft) => buttons.forEach((button, index) => {
+      const { id } = terms[index];
+      setPressed(button, many ? draft.tags.includes(id) : draft[name] === id);
+    }),
+  };
+}
+
+function catalogue() {
+  const list = h("dl", { class: "columns tabular" });
+  const element = h("section", { class: "catalogue" }, h("h2", {}, "Catalogue"), list);
+  return {
+    element,
+    update({ details }) {
+      const columns = Object.entries(details?.columns ?? {}).filter(([, value]) => value != null && value !== "");
+      const key = JSON.stringify(columns);
+      element.hidden = !columns.length;
+      if (list.dataset.key === key) return;
+      list.dataset.key = key;
+      list.replaceChildren(...columns.flatMap(([name, value]) => [h("dt", {}, name), h("dd", { title: String(value) }, written(value))]));
+    },
+  };
+}
+
+const written = (value) => (typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(6))) : String(value));
+
+function history(campaign) {
+  const own = h("ul", { class: "votes" });
+  const others = h("ul", { class: "votes" });
+  const othersPart = h("div", {}, h("h2", {}, "Other votes"), others);
+  const element = h("section", { class: "history" }, h("h2", {}, "Your earlier votes"), own, othersPart);
+  return {
+    element,
+    update({ details }) {
+      const [mine, theirs] = [details?.my_votes ?? [], details?.other_votes ?? []];
+      const key = JSON.stringify([mine, theirs]);
+      element.hidden = !mine.length && !theirs.length;
+      othersPart.hidden = !theirs.length;
+      if (element.dataset.key === key) return;
+      element.dataset.key = key;
+      own.replaceChildren(...mine.map((vote) => voteLine(vote, campaign)));
+      others.replaceChildren(...theirs.map((vote) => voteLine(vote, campaign, vote.inspector)));
+    },
+  };
+}
+
+function voteLine(vote, campaign, who = null) {
+  const label = (terms, id) => terms.find((term) => term.id === id)?.label ?? id;
+  const decision = vote.grade ?? (vote.supersedes ? "undone" : "skipped");
+  const words = [
+    who, new Date(vote.created_at).toLocaleString(), vote.phase,
+    vote.contaminant && label(campaign.contaminants, vote.contaminant),
+    ...(vote.tags ?? []).map((id) => label(campaign.tags, id)), vote.flag && label(campaign.flags, vote.flag), vote.comment,
+  ];
+  return h("li", {}, h("b", { class: "letter", "data-grade": vote.grade ?? "" }, decision), ` ${words.filter(Boolean).join(" · ")}`);
+}

@@ -1,0 +1,83 @@
+// Under the picture: stretch and limits, overlays, position.
+
+import { coloursFor, gradient } from "./colourmaps.js";
+import { choice, h, keyCap, setPressed, setText, slider } from "./dom.js";
+import { STRETCHES, mapPeak } from "./pixels.js";
+import { formatFlux } from "./sky.js";
+
+export function toolbar({ actions, settings }) {
+  const stretch = choice({
+    label: "Stretch", title: "Stretch (r)", testId: "stretch", value: settings.stretch,
+    options: STRETCHES.map((name) => [name, name]), onChange: (value) => actions.set("stretch", value),
+  });
+  const sliders = {
+    black: slider({ label: "black", title: "Black point, in units of the sky's scatter ({ and })", min: -3, max: 20, step: 0.1, value: settings.black, onInput: (v) => actions.set("black", v) }),
+    white: slider({ label: "white", title: "White point ([ and ])", min: -0.8, max: 0.8, step: 0.01, value: settings.white, onInput: (v) => actions.set("white", v) }),
+    softening: slider({ label: "Q", title: "Softening Q of the asinh and log stretch (< and >)", min: 1, max: 40, step: 0.5, value: settings.softening, onInput: (v) => actions.set("softening", v) }),
+    opacity: slider({ label: "opacity", title: "Opacity of the overlay (; and ')", min: 0, max: 1, step: 0.05, value: settings.opacity, onInput: (v) => actions.set("opacity", v) }),
+  };
+  const overlays = h("div", { class: "group", role: "group", "aria-label": "Overlays" });
+  const toggles = Object.fromEntries([
+    ["position", "position", "p", "Predicted position and its uncertainty"],
+    ["contours", "contours", "d", "Contours at 25, 50, 75 and 90 % of the map's peak"],
+    ["smooth", "smooth", "w", "Smooth between pixels"],
+    ["inverted", "invert", "n", "Dark on light, for single bands"],
+  ].map(([name, label, key, title]) => [name, h("button", {
+    title: `${title} (${key})`, "data-testid": name, onclick: () => actions.toggle(name),
+  }, keyCap(key), label)]));
+  const legend = h("div", { class: "legend", "data-testid": "legend" });
+  const element = h("div", { class: "toolbar" },
+    h("div", { class: "row" }, stretch.element, sliders.black.element, sliders.white.element, sliders.softening.element, toggles.inverted, toggles.smooth),
+    h("div", { class: "row" }, overlays, toggles.position, toggles.contours),
+    h("div", { class: "line" }, sliders.opacity.element, legend));
+  const buttons = new Map();
+
+  return {
+    element,
+    update({ settings: now, methods, withheld, explanation }) {
+      stretch.set(now.stretch);
+      for (const [name, control] of Object.entries(sliders)) control.set(now[name]);
+      for (const [name, button] of Object.entries(toggles)) setPressed(button, now[name]);
+      updateOverlays(overlays, buttons, { methods, withheld, active: explanation.method, actions });
+      updateLegend(legend, explanation);
+    },
+  };
+}
+
+function updateOverlays(group, buttons, { methods, withheld, active, actions }) {
+  const wanted = methods.map(({ name }) => name).join();
+  if (group.dataset.methods !== wanted) {
+    buttons.clear();
+    group.replaceChildren(...methods.map((method, index) => {
+      const button = h("button", {
+        title: `${method.shows} (${index + 1})`, "data-testid": `overlay-${method.name}`, onclick: () => actions.overlay(method.name),
+      }, keyCap(String(index + 1)), method.title);
+      buttons.set(method.name, button);
+      return button;
+    }));
+    group.dataset.methods = wanted;
+  }
+  for (const [name, button] of buttons) {
+    setPressed(button, name === active);
+    button.disabled = withheld;
+  }
+  if (!methods.length) setText(group, "no network here can be asked for maps");
+}
+
+function updateLegend(legend, { method, map, problem, loading }) {
+  const words = !method ? "" : problem ?? (loading ? `${method}: being computed…` : null);
+  const key = JSON.stringify([method, words, map?.object_id, map?.model_version]);
+  if (legend.dataset.key === key) return;
+  legend.dataset.key = key;
+  if (!map || words !== null) {
+    legend.replaceChildren(words ?? "");
+    legend.classList.toggle("problem", Boolean(problem));
+    return;
+  }
+  legend.classList.remove("problem");
+  const peak = mapPeak(map);
+  legend.replaceChildren(
+    h("span", { class: "scale", style: `background: ${gradient(coloursFor(map.signed))}` }),
+    h("span", { class: "tabular" }, `${map.signed ? `−${formatFlux(peak)} … 0 … +` : "0 … "}${formatFlux(peak)} ${map.unit ?? ""}`),
+    h("span", { class: "dim", title: `${map.shows ?? ""} ${map.cannot_say ?? ""}` }, `${map.shows ?? ""} ${map.cannot_say ?? ""}`));
+}

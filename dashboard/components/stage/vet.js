@@ -1,0 +1,482 @@
+// The page where one candidate is looked at and graded: what is on screen, and which part shows it.
+
+import { Candidates, getJson, postJson } from "./api.js";
+import { h, setText } from "./dom.js";
+import { Grading } from "./grading.js";
+import { header } from "./header.js";
+import { helpSheet } from "./help.js";
+import { Keyboard } from "./keyboard.js";
+import { Painter } from "./painter.js";
+import { STRETCHES } from "./pixels.js";
+import { Queue } from "./queue.js";
+import { viewsOf } from "./scene.js";
+import { DEFAULTS, loadSettings, saveSettings, within } from "./settings.js";
+import { sidebar } from "./sidebar.js";
+import { strip } from "./strip.js";
+import { toolbar } from "./toolbar.js";
+import { chosen } from "./votes.js";
+
+const PREFETCH = 8;
+const POLL_MS = 2000;
+const BLINK_MS = 600;
+const RETRY_MS = 1000;
+const NOTICE_MS = 8000;
+
+/** Build the page in `root`. Returns what removes it. */
+export async function mount(root) {
+  const campaign = await getJson("campaign");
+  const vet = new Vet(root, campaign);
+  await vet.start();
+  return () => vet.destroy();
+}
+
+class Vet {
+  constructor(root, campaign) {
+    this.campaign = campaign;
+    this.settings = loadSettings();
+    this.candidates = new Candidates();
+    this.painted = null; // {entry, cutout} on the canvas now
+    this.explanation = { method: null, map: null };
+    this.marking = null; // {kind, at} while the crosshair is out
+    this.outboxState = { unacked: 0, offline: false };
+    this.queue = new Queue({ fetchPage: (parameters) => getJson("queue", parameters), onChange: () => this.show() });
+    this.grading = new Grading({
+      campaign, queue: this.queue, candidates: this.candidates, seen: () => ({ phase: this.phase(), model: this.model }),
+      say: (words) => this.say(words), onOutbox: (state) => this.outboxChanged(state), onStored: (vote) => this.wantDetails(vote.object_id),
+    });
+    this.build(root);
+  }
+
+  build(root) {
+    const actions = this.actions();
+    const { campaign } = this;
+    this.painter = new Painter({ campaign, actions });
+    this.header = header({ campaign, actions });
+    this.toolbar = toolbar({ actions, settings: this.settings });
+    this.sidebar = sidebar({ campaign, actions });
+    this.strip = strip({ actions, thumbnail: (objectId) => this.thumbnail(objectId) });
+    this.help = helpSheet();
+    this.notice = h("div", { class: "notice", role: "alert", "data-testid": "notice", hidden: true });
+    this.stage = h("main", { class: "stage", "data-testid": "stage", "data-object-id": "", "data-unacked": "0" },
+      h("div", { class: "left" }, this.painter.element, this.painter.readout, this.toolbar.element), this.painter.bands, this.sidebar.element);
+    this.root = h("div", { class: "vet" }, this.header.element, this.notice, this.stage, this.strip.element, this.help.element);
+    root.replaceChildren(this.root);
+    this.keyboard = new Keyboard({
+      actions, terms: { contaminant: campaign.contaminants, tag: campaign.tags, flag: campaign.flags },
+      showChord: (name) => this.sidebar.showChord(name),
+      isBusy: (event) => this.help.element.open && !["?", "Escape"].includes(event.key),
+    });
+    this.onLeave = (event) => { if (this.grading.outbox.unacked) event.preventDefault(); };
+    window.addEventListener("beforeunload", this.onLeave);
+    this.applyTheme();
+  }
+
+  /** The verbs that keys and buttons call, by name. */
+  actions() {
+    const own = [
+      "grade", "skip", "forward", "back", "jumpTo", "reorder", "set", "toggle", "overlay", "overlayNumber", "draft", "choose",
+      "copy", "rename", "theme", "cycleView", "cycleStretch", "adjust", "blink", "mark", "moveMark", "setMark", "unmark",
+      "resetView", "escape",
+    ];
+    return {
+      ...Object.fromEntries(own.map((name) => [name, (argument, more) => this[name](argument, more)])),
+      undo: () => this.grading.undo(),
+      resume: () => this.queue.advance(),
+      goTo: (entry) => this.queue.goTo(entry),
+      marking: () => this.marking,
+      chord: (name) => this.keyboard.chord(name),
+      help: () => this.help.toggle(),
+      comment: () => this.sidebar.commentField.focus(),
+      jump: () => this.header.jump(),
+      focusOrder: () => this.header.focusOrder(),
+      zoomIn: () => this.painter.view.zoomIn(),
+      zoomOut: () => this.painter.view.zoomOut(),
+    };
+  }
+
+  async start() {
+    await this.grading.restoreHistory();
+    await this.queue.start({});
+    this.grading.outbox.flush();
+    this.poll();
+  }
+
+  destroy() {
+    window.removeEventListener("beforeunload", this.onLeave);
+    clearTimeout(this.pollTimer);
+    clearInterval(this.blinkTimer);
+    this.keyboard.destroy();
+    this.grading.destroy();
+    this.painter.destroy();
+    this.root.remove();
+  }
+
+  /** Scores arrive and objects are added while one works: follow, without moving what is on screen. */
+  async poll() {
+    const { outbox } = this.grading;
+    try {
+      const [page, { models }] = await Promise.all([getJson("queue", { ...this.queue.settings, limit: 1 }), getJson("campaign")]);
+      this.campaign.models = models;
+      if (page.version !== this.queue.version) await this.queue.refill(true);
+      if (outbox.offline) {
+        outbox.offline = false;
+        outbox.report();
+        outbox.flush();
+      }
+      this.refresh();
+    } catch {
+      outbox.offline = true;
+      outbox.report();
+    }
+    this.pollTimer = setTimeout(() => this.poll(), POLL_MS);
+  }
+
+  // What is on screen
+
+  get model() {
+    const { models } = this.campaign;
+    return models.find(({ version }) => version === this.queue.settings.model) ?? models[0] ?? null;
+  }
+
+  get methods() {
+    return this.campaign.methods.filter(({ name }) => this.model?.methods.includes(name));
+  }
+
+  get details() {
+    return this.queue.current ? this.candidates.detailsReady(this.queue.current.object_id) : undefined;
+  }
+
+  /** Something moved: show the current candidate, at once if it is here, else when it comes. */
+  show() {
+    const { current } = this.queue;
+    if (!current) this.showNothing();
+    else if (this.painted?.entry !== current) {
+      const cutout = this.candidates.planesReady(current.object_id);
+      if (cutout) this.paintNew(current, cutout);
+      else this.waitFor(current);
+    }
+    this.refresh();
+  }
+
+  showNothing(words = this.emptyWords()) {
+    this.painted = null;
+    this.stage.dataset.objectId = "";
+    this.painter.blank(words);
+  }
+
+  emptyWords() {
+    const { total, graded } = this.queue.progress;
+    if (!total) return "This campaign has no candidates yet: lensvet ingest CAMPAIGN SOURCE";
+    if (graded >= total) return "Every candidate has your grade. Export: lensvet export CAMPAIGN catalogue.fits, or change the queue above.";
+    return "Nothing is left in this queue. Choose other candidates above, or go back with ←.";
+  }
+
+  async waitFor(entry) {
+    this.showNothing("…");
+    try {
+      const cutout = await this.candidates.planes(entry);
+      if (this.queue.current === entry) this.paintNew(entry, cutout);
+    } catch (error) {
+      if (this.queue.current !== entry) return;
+      this.showNothing(error.status ? `${entry.object_id.slice(0, 80)}: ${error.message}` : "Waiting for the server…");
+      if (!error.status) setTimeout(() => this.queue.current === entry && this.waitFor(entry), RETRY_MS);
+    }
+  }
+
+  paintNew(entry, cutout) {
+    this.painted = { entry, cutout };
+    this.marking = null;
+    this.explanation = { method: this.settings.method, map: null };
+    this.painter.view.reset();
+    this.paint();
+    this.stage.dataset.objectId = entry.object_id;
+    this.grading.stopwatch.start(entry.object_id);
+    this.wantDetails(entry.object_id);
+    this.wantMap();
+    requestAnimationFrame(() => setTimeout(() => this.prefetch()));
+  }
+
+  paint() {
+    if (!this.painted) return;
+    const { cutout } = this.painted;
+    const position = this.settings.position ? this.position() : null;
+    this.painter.paint({
+      cutout, settings: this.settings, overlay: this.explanation.map, cursor: this.marking?.at,
+      marks: this.draftNow().marks, position,
+    });
+  }
+
+  /** The network's own position; where it predicts none, the one read off the map on screen. */
+  position() {
+    const score = this.details?.scores?.find(({ model_version: version }) => version === this.model?.version);
+    if (score?.x_arcsec != null) {
+      return { x_arcsec: score.x_arcsec, y_arcsec: score.y_arcsec, sigma_arcsec: score.position_sigma_arcsec, label: "network" };
+    }
+    const read = this.explanation.map?.position;
+    return read ? { ...read, label: `off ${this.explanation.title}` } : null;
+  }
+
+  async wantDetails(objectId) {
+    if (this.queue.current?.object_id !== objectId) return;
+    await this.candidates.details(objectId).catch(() => {}); // the poll notices when the server is away
+    if (this.queue.current?.object_id !== objectId) return;
+    this.paint();
+    this.refresh();
+  }
+
+  /** The map of the chosen method for the candidate on screen; a map that comes too late is dropped. */
+  async wantMap() {
+    const { current } = this.queue;
+    const term = this.methods.find(({ name }) => name === this.settings.method);
+    const explanation = { method: term?.name ?? null, title: term?.title, map: null, loading: Boolean(term) };
+    this.explanation = explanation;
+    if (term && current) {
+      try {
+        const map = await this.candidates.map(current.object_id, this.model.version, term.name);
+        explanation.map = Object.assign(map, { shows: term.shows, cannot_say: term.cannot_say });
+      } catch (error) {
+        explanation.problem = error.status === 403 ? "maps: after your grade" : error.message;
+      }
+      explanation.loading = false;
+    }
+    if (this.explanation !== explanation || this.queue.current !== current) return;
+    this.paint();
+    this.refresh();
+  }
+
+  prefetch() {
+    const ahead = this.queue.ahead(PREFETCH);
+    for (const entry of ahead) {
+      this.candidates.planes(entry).then((cutout) => {
+        this.painter.prepare(cutout, this.settings);
+        this.strip.update(this.queue);
+      }, () => {});
+      // Asking for the details of a graded object reveals it; that waits until the inspector goes there.
+      if (entry.decision === undefined) this.candidates.details(entry.object_id).catch(() => {});
+    }
+    for (const entry of this.queue.behind(PREFETCH)) this.candidates.planes(entry).then(() => this.strip.update(this.queue), () => {});
+    const [next] = ahead;
+    if (next && this.explanation.method && this.campaign.reveal === "open") {
+      this.candidates.map(next.object_id, this.model.version, this.explanation.method).catch(() => {});
+    }
+  }
+
+  thumbnail(objectId) {
+    const cutout = this.candidates.planesReady(objectId);
+    return cutout ? this.painter.prepare(cutout, this.settings) : null;
+  }
+
+  refresh() {
+    const { details, explanation } = this;
+    const state = {
+      queue: this.queue, settings: this.settings, details, explanation, draft: this.draftNow(), model: this.model,
+      models: this.campaign.models, methods: this.methods, inspector: this.campaign.inspector, outbox: this.outboxState,
+      rate: this.grading.rate(), current: this.painted?.entry ?? null, cutout: this.painted?.cutout ?? null,
+      withheld: Boolean(details?.withheld), marking: this.marking?.kind ?? null,
+    };
+    for (const part of [this.header, this.toolbar, this.sidebar]) part.update(state);
+    this.strip.update(this.queue);
+  }
+
+  outboxChanged(state) {
+    const back = this.outboxState.offline && !state.offline;
+    this.outboxState = { ...state, recovered: back || (this.outboxState.recovered && !state.offline) };
+    this.stage.dataset.unacked = String(state.unacked);
+    this.refresh();
+  }
+
+  say(words) {
+    setText(this.notice, words);
+    this.notice.hidden = false;
+    clearTimeout(this.noticeTimer);
+    this.noticeTimer = setTimeout(() => { this.notice.hidden = true; }, NOTICE_MS);
+  }
+
+  // Grading
+
+  draftNow() {
+    return this.grading.draft(this.painted?.entry.object_id);
+  }
+
+  draft(changes) {
+    if (!this.painted) return;
+    this.grading.drafts.change(this.painted.entry.object_id, changes);
+    if ("marks" in changes) this.paint();
+    this.refresh();
+  }
+
+  choose(group, id) {
+    this.draft(chosen(this.draftNow(), group, id));
+  }
+
+  /** Blind until scores, maps or the truth of this object have been on the page. */
+  phase() {
+    const { details } = this;
+    if (this.campaign.reveal !== "open") return details?.revealed ? "revealed" : "blind";
+    return details?.scores?.length || details?.truth || this.explanation.map ? "revealed" : "blind";
+  }
+
+  /** Only what is painted can be graded: a key pressed while the next one loads does nothing. */
+  get gradable() {
+    const ready = this.painted !== null && this.painted.entry === this.queue.current;
+    return ready && (this.campaign.reveal === "open" || Boolean(this.details));
+  }
+
+  grade(letter) {
+    if (this.gradable) this.grading.decide(this.painted.entry, letter);
+  }
+
+  skip() {
+    if (!this.gradable) return;
+    if (this.painted.entry.decision === undefined) this.grading.decide(this.painted.entry, null);
+    else this.queue.advance();
+  }
+
+  mark(kind) {
+    if (!this.painted) return;
+    const { pointer } = this.painter.view;
+    this.marking = { kind, at: pointer ?? [0, 0] };
+    if (pointer) this.setMark();
+    else this.paintAndRefresh();
+  }
+
+  moveMark([dx, dy]) {
+    const step = this.painter.pixelStep();
+    const [x, y] = this.marking.at;
+    this.marking.at = [x + dx * step, y + dy * step];
+    this.paint();
+  }
+
+  setMark() {
+    const { kind, at } = this.marking;
+    this.marking = null;
+    this.draft({ marks: [...this.draftNow().marks, this.painter.markAt(kind, at)] });
+  }
+
+  unmark() {
+    this.draft({ marks: this.draftNow().marks.slice(0, -1) });
+  }
+
+  escape() {
+    this.marking = null;
+    this.notice.hidden = true;
+    this.paintAndRefresh();
+  }
+
+  paintAndRefresh() {
+    this.paint();
+    this.refresh();
+  }
+
+  // Walking
+
+  forward() {
+    if (!this.queue.forward()) this.say("Nothing comes after this one in the queue.");
+  }
+
+  back() {
+    if (!this.queue.back()) this.say("This is the first one that you saw.");
+  }
+
+  async jumpTo(objectId) {
+    this.header.leaveJump();
+    if (!objectId) return;
+    try {
+      const found = await getJson(`objects/${encodeURIComponent(objectId)}`);
+      const [last] = found.my_votes;
+      const decided = last?.grade ? { decision: last.grade, voteId: last.vote_id } : {};
+      this.queue.goTo({ object_id: found.object_id, planes_hash: found.planes_hash, ...decided });
+    } catch (error) {
+      this.say(error.status === 404 ? `There is no object ${objectId.slice(0, 80)} in this campaign.` : error.message);
+    }
+  }
+
+  async reorder(settings) {
+    try {
+      await this.queue.start(settings);
+      this.wantMap();
+    } catch (error) {
+      this.say(error.message);
+    }
+  }
+
+  // Looking
+
+  set(name, value) {
+    this.settings[name] = value;
+    saveSettings(this.settings);
+    this.paintAndRefresh();
+  }
+
+  toggle(name) {
+    this.set(name, !this.settings[name]);
+  }
+
+  adjust([name, step]) {
+    this.set(name, within(name, this.settings[name] + step));
+  }
+
+  cycleStretch() {
+    this.set("stretch", STRETCHES[(STRETCHES.indexOf(this.settings.stretch) + 1) % STRETCHES.length]);
+  }
+
+  cycleView(step) {
+    if (!this.painted) return;
+    const views = viewsOf(this.painted.cutout);
+    this.set("view", views[(views.indexOf(this.painter.shownView()) + step + views.length) % views.length]);
+  }
+
+  blink() {
+    const running = this.blinkTimer;
+    clearInterval(running);
+    this.blinkTimer = running ? null : setInterval(() => this.cycleView(1), BLINK_MS);
+    if (!running) this.cycleView(1);
+  }
+
+  resetView() {
+    const { black, white, softening } = DEFAULTS;
+    Object.assign(this.settings, { black, white, softening });
+    this.painter.view.reset();
+    this.set("stretch", DEFAULTS.stretch);
+  }
+
+  overlay(method) {
+    if (this.details?.withheld) return;
+    this.settings.method = this.settings.method === method ? null : method;
+    saveSettings(this.settings);
+    this.wantMap();
+    this.paintAndRefresh();
+  }
+
+  overlayNumber(index) {
+    const method = this.methods[index];
+    if (method) this.overlay(method.name);
+  }
+
+  theme() {
+    this.set("dark", !this.settings.dark);
+    this.applyTheme();
+  }
+
+  applyTheme() {
+    document.documentElement.dataset.theme = this.settings.dark ? "dark" : "light";
+    this.header.setTheme(this.settings.dark);
+  }
+
+  async copy() {
+    const { object_id: objectId } = this.painted?.entry ?? {};
+    if (!objectId) return;
+    const { ra_deg: ra, dec_deg: dec } = this.painted.cutout;
+    await navigator.clipboard.writeText(ra == null ? objectId : `${objectId} ${ra} ${dec}`);
+    this.say("Id and position are on the clipboard.");
+  }
+
+  async rename() {
+    if (this.grading.outbox.unacked) return this.say("Votes are still on their way: change the name when they are saved.");
+    const name = window.prompt("Who grades? Votes are kept under this name.", this.campaign.inspector)?.trim();
+    if (!name || name === this.campaign.inspector) return;
+    const { status, body } = await postJson("me", { name });
+    if (status < 300) window.location.reload();
+    else this.say(body?.detail ?? "The name was not accepted.");
+  }
+}
