@@ -214,4 +214,5 @@ def _stored(cutout: Cutout, group: str, row: int) -> StoredObject:
         source_files=cutout.source_files,
         warnings=cutout.warnings,
         columns=dict(cutout.columns),
+        centre_deg=cutout.centre_deg,
     )

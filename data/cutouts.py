@@ -36,7 +36,8 @@ class Cutout:
 
     ra_deg, dec_deg : ICRS position of the object, the catalogue's if there is one; NaN if unknown.
     cd_deg : (cd11, cd12, cd21, cd22) of the reference plane in degrees per pixel (FITS WCS Paper II), None if
-        the orientation is unknown or not believed; the tangent point is the centre of the cutout, at (ra_deg, dec_deg).
+        the orientation is unknown or not believed; the tangent point is the centre of the cutout.
+    centre_deg : (ra, dec) of that centre, from the WCS; None if only the object's own position is known.
     kind : `flux` if pixels are proportional to flux, `colour` for display images that no network should score.
     columns : the catalogue's own columns for this object.
     """
@@ -50,6 +51,7 @@ class Cutout:
     columns: Mapping[str, object] = field(default_factory=dict)
     source_files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    centre_deg: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not self.planes:

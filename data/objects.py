@@ -3,6 +3,7 @@
 A row here is what makes an ingested cutout count: planes are written first, the row last.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from data.errors import StoreError
 from data.files import written_atomically
+from data.sky import TangentPlane
 
 STORAGE_COLUMNS: dict[str, pa.DataType] = {
     "object_id": pa.string(),
@@ -28,6 +30,7 @@ STORAGE_COLUMNS: dict[str, pa.DataType] = {
     "cutout_row": pa.int64(),
     "source_files": pa.list_(pa.string()),
     "warnings": pa.list_(pa.string()),
+    "centre_deg": pa.list_(pa.float64()),
 }
 
 
@@ -51,6 +54,15 @@ class StoredObject:
     source_files: tuple[str, ...]
     warnings: tuple[str, ...]
     columns: Mapping[str, object]
+    centre_deg: tuple[float, float] | None = None
+
+    @property
+    def sky(self) -> TangentPlane | None:
+        """The sky about the cutout's centre, which need not be where the object is; None if it is not known."""
+        ra_deg, dec_deg = self.centre_deg or (self.ra_deg, self.dec_deg)
+        if self.cd_deg is None or not math.isfinite(ra_deg + dec_deg):
+            return None
+        return TangentPlane(ra_deg, dec_deg, self.cd_deg)
 
     def row(self) -> dict[str, object]:
         """As a row for Parquet; the catalogue's columns stand beside ours and never replace them."""
@@ -109,8 +121,8 @@ class ObjectTable:
         """A table with these objects added; columns that only some rows have are null in the others."""
         if not objects:
             return self
-        added = _table_of(objects)
-        return ObjectTable(pa.concat_tables([self.table, added], promote_options="permissive"))
+        tables = _agreeing(self.table, _table_of(objects))
+        return ObjectTable(pa.concat_tables(tables, promote_options="permissive"))
 
     def next_rows(self) -> dict[str, int]:
         """For each group of the store, the first row that no object claims yet."""
@@ -128,6 +140,19 @@ def _table_of(objects: Sequence[StoredObject]) -> pa.Table:
     return pa.table(arrays)
 
 
+def _agreeing(first: pa.Table, second: pa.Table) -> list[pa.Table]:
+    """Both tables, with text in the columns that are numbers in one and text in the other."""
+    for name in set(first.column_names) & set(second.column_names):
+        kinds = first.schema.field(name).type, second.schema.field(name).type
+        is_mixed = any(map(pa.types.is_string, kinds)) or any(map(pa.types.is_boolean, kinds))
+        if kinds[0] != kinds[1] and is_mixed and not any(map(pa.types.is_null, kinds)):
+            first, second = (
+                table.set_column(table.schema.get_field_index(name), name, table[name].cast(pa.string()))
+                for table in (first, second)
+            )
+    return [first, second]
+
+
 def _array_of(values: list[object]) -> pa.Array:
     """One type per column: text where the values of a column do not agree on a number."""
     try:
@@ -140,7 +165,8 @@ def _stored_object(values: dict[str, object]) -> StoredObject:
     own = {name: values.pop(name, None) for name in STORAGE_COLUMNS}
     for name in ("bands", "zero_points_mag", "source_files", "warnings"):
         own[name] = tuple(own[name] or ())  # type: ignore[arg-type]  # Arrow lists come as Python lists
-    own["cd_deg"] = tuple(own["cd_deg"]) if own["cd_deg"] else None  # type: ignore[arg-type]  # same
+    for name in ("cd_deg", "centre_deg"):
+        own[name] = tuple(own[name]) if own[name] else None  # type: ignore[arg-type]  # same
     for name in ("ra_deg", "dec_deg"):
         own[name] = float("nan") if own[name] is None else own[name]
     return StoredObject(columns=values, **own)  # type: ignore[arg-type]  # the schema above fixes the types
