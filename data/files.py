@@ -28,18 +28,20 @@ def written_atomically(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def held_alone(path: Path, *, doing: str) -> Iterator[None]:
+def held_alone(path: Path, *, doing: str, in_turn: bool = False) -> Iterator[None]:
     """Hold the lock file `path` for this process; the system frees it when the process ends, however it ends.
+
+    in_turn : wait for another holder, for work that takes a moment.
 
     Raises
     ------
     CampaignError
-        If another process holds it.
+        If another process holds it, and we do not wait.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if in_turn else fcntl.LOCK_NB))
         except OSError as error:
             raise CampaignError(
                 f"another process is already {doing} in {path.parent}: wait for it or stop it, then try again"

@@ -152,7 +152,7 @@ def _is_suspect(planes: Tensor) -> Tensor:
 
 
 def _repaired(planes: Tensor, indices: list[int], band: str, reasons: list[str | None]) -> Tensor:
-    """The planes with their median where a pixel is not finite; `reasons` says of which no use can be made."""
+    """The planes with their median where a pixel is not finite; `reasons` says which are of no use."""
     planes = planes.clone()
     for plane, index in zip(planes, indices, strict=True):
         measured = plane[plane.isfinite()]

@@ -25,6 +25,7 @@ from data.files import held_alone
 from data.objects import ObjectTable, StoredObject
 from data.scores import SCORE_SCHEMA, scored_ids, write_part
 from data.sky import TangentPlane
+from lensmodel import Progress
 from lensmodel.models import ModelCard, load_network
 from lensmodel.networks import LensNetwork, NetworkOutput
 from lensmodel.preprocessing import field_of, flux_batch, why_not
@@ -34,14 +35,6 @@ SECONDS_PER_PART = 1.0
 _READ_AHEAD = 2
 
 ScoreRow = dict[str, object]
-
-
-@dataclass(frozen=True)
-class ScoringProgress:
-    """How far a run is: objects that it gave a row, of those that had none when it began."""
-
-    done: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +52,7 @@ def score(
     card: ModelCard,
     *,
     batch_size: int = BATCH_SIZE,
-    on_progress: Callable[[ScoringProgress], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> ScoringReport:
     """Score every object that has no row of this model version yet.
@@ -85,7 +78,7 @@ def score(
             for rows in _score_rows(network, card, store, waiting, batch_size):
                 parts.add(rows)
                 if on_progress is not None:
-                    on_progress(ScoringProgress(parts.scored + parts.refused, len(waiting)))
+                    on_progress(Progress(parts.scored + parts.refused, len(waiting)))
                 if stop is not None and stop():
                     break
         finally:

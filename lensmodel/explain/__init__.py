@@ -3,9 +3,33 @@
 Importing this needs no torch, so that the web process can read the table; computing a map does.
 """
 
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from lensmodel.errors import ExplanationError
 from lensmodel.models import MODELS, ModelCard
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from lensmodel.explain.objects import ExplanationMap, ExplanationReport, explain_objects, explain_one
+    from lensmodel.networks import LensNetwork
+
+__all__ = [
+    "METHODS",
+    "ExplanationMap",
+    "ExplanationReport",
+    "Method",
+    "explain",
+    "explain_objects",
+    "explain_one",
+    "methods_for",
+]
 
 
 @dataclass(frozen=True)
@@ -66,3 +90,42 @@ def methods_for(card: ModelCard) -> list[str]:
     """Names of the methods that can explain this model, the most direct first."""
     has_evidence = MODELS[card.architecture].has_evidence
     return [name for name in METHODS if has_evidence or name != "evidence"]
+
+
+def explain(
+    network: "LensNetwork", card: ModelCard, normalised: "Tensor", method: str, **options: object
+) -> "NDArray[np.float32]":
+    """A map (y, x) on the network's input pixels, NaN where the method says nothing.
+
+    normalised : (band, y, x), as `network.normalise` gives it. options : of the method's own `explain`.
+    The network is explained as it judges, in evaluation mode, and left as it was.
+
+    Raises
+    ------
+    ExplanationError
+        If there is no such method, or it cannot explain this network.
+    """
+    if method not in methods_for(card):
+        raise ExplanationError(f"{card.title} has no {method!r}; it has {', '.join(methods_for(card))}")
+    module = importlib.import_module(METHODS[method].module)
+    with _evaluating(network):
+        map_: NDArray[np.float32] = module.explain(network, normalised, **options)
+    return map_
+
+
+@contextmanager
+def _evaluating(network: "LensNetwork") -> Iterator[None]:
+    was_training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in was_training:
+            module.training = True
+
+
+def __getattr__(name: str) -> Any:
+    # What works on a campaign needs torch: it is imported when it is first asked for.
+    if name in __all__:
+        return getattr(importlib.import_module("lensmodel.explain.objects"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,111 @@
+"""Explanation maps on disk, and the position that is read off one.
+
+    maps/<model_version>/<method>.zarr     per group of `cutouts.zarr` one (object, y, x) float32 array with
+                                           the same rows, on the reference band's pixels; a chunk per object
+
+NaN is where a map says nothing; a row of NaN is a map that nobody has computed.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from scipy import ndimage
+from zarr.codecs import BloscCodec
+from zarr.core.common import JSON
+
+from data.errors import StoreError
+from data.files import held_alone
+from data.objects import StoredObject
+
+Map = NDArray[np.float32]
+
+_COMPRESSION = BloscCodec(cname="lz4", clevel=3, shuffle="shuffle")
+_ROWS_AT_ONCE = 256
+
+
+class MapStore:
+    """The maps of one model version and method in one campaign; several processes may write.
+
+    signed, unit : of the values, written with the first map.
+    """
+
+    def __init__(self, path: Path, *, signed: bool = False, unit: str = "") -> None:
+        self.path = path
+        self._attributes: dict[str, JSON] = {"signed": signed, "unit": unit}
+
+    def read(self, stored: StoredObject) -> Map | None:
+        """The map of an object (y, x), None if it was not computed."""
+        array = self._array(stored.cutout_group)
+        if array is None or stored.cutout_row >= array.shape[0]:
+            return None
+        map_: Map = np.asarray(array[stored.cutout_row], dtype=np.float32)
+        return None if np.isnan(map_).all() else map_
+
+    def write(self, stored: StoredObject, map_: NDArray[np.floating[Any]]) -> None:
+        """Keep the map (y, x) of an object.
+
+        Raises
+        ------
+        StoreError
+            If it has another shape than the maps of its group.
+        """
+        row = stored.cutout_row
+        # Two processes that lengthen an array at once would shorten it again for one another.
+        with held_alone(self.path.with_name(f".{self.path.name}.lock"), doing="writing maps", in_turn=True):
+            array = self._array(stored.cutout_group)
+            if array is None:
+                array = self._create(stored.cutout_group, map_.shape)
+            if array.shape[1:] != map_.shape:
+                raise StoreError(
+                    f"map of {stored.object_id!r} is {map_.shape}; its group has {array.shape[1:]}"
+                )
+            if row >= array.shape[0]:
+                array.resize(((row // _ROWS_AT_ONCE + 1) * _ROWS_AT_ONCE, *map_.shape))
+            array[row] = map_.astype(np.float32)
+
+    def _array(self, group: str) -> "zarr.Array[Any] | None":
+        try:
+            return zarr.open_array(self.path / group, mode="r+")
+        except FileNotFoundError:
+            return None
+
+    def _create(self, group: str, shape: tuple[int, ...]) -> "zarr.Array[Any]":
+        root = zarr.open_group(self.path, mode="a")
+        root.attrs.update(self._attributes)
+        return root.create_array(
+            group,
+            shape=(0, *shape),
+            chunks=(1, *shape),
+            dtype="float32",
+            fill_value=float("nan"),
+            compressors=_COMPRESSION,
+            dimension_names=("object", "y", "x"),
+        )
+
+
+def position_of(
+    map_: NDArray[np.floating[Any]], pixel_scale_arcsec: float
+) -> tuple[float, float, float] | None:
+    """Where a map points to: (x_arcsec, y_arcsec, sigma_arcsec) from its centre, None if it points nowhere.
+
+    The place is the centroid of the strongest region: the pixels of at least half the peak that hang together
+    with it, weighted by their size. Size is the distance from zero: a signed map points to what matters most,
+    for or against. sigma_arcsec : standard deviation of the region per axis.
+    """
+    strength = np.abs(np.nan_to_num(np.asarray(map_, np.float64)))
+    peak = float(strength.max(initial=0.0))
+    if peak == 0 or float(strength.min()) == peak:
+        return None
+    regions, _ = ndimage.label(strength >= peak / 2)
+    strongest = regions == regions[np.unravel_index(strength.argmax(), strength.shape)]
+    y, x = np.nonzero(strongest)
+    weights = strength[strongest] / strength[strongest].sum()
+    x_mean, y_mean = weights @ x, weights @ y
+    variance = weights @ ((x - x_mean) ** 2 + (y - y_mean) ** 2) / 2
+    x_centre, y_centre = (strength.shape[1] - 1) / 2, (strength.shape[0] - 1) / 2
+    sigma_px = np.sqrt(variance + 1 / 12)  # a single pixel is as wide as a pixel
+    scale = pixel_scale_arcsec
+    return float((x_mean - x_centre) * scale), float((y_mean - y_centre) * scale), float(sigma_px * scale)
