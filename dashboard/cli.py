@@ -1,4 +1,4 @@
-"""The command `lensvet`: reads the command line, runs one of `dashboard.commands`, turns errors into one line."""
+"""The command `lensvet`: reads the command line, runs one of `dashboard.commands`, makes errors one line."""
 
 import argparse
 import signal

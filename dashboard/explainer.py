@@ -1,4 +1,4 @@
-"""Maps on demand: one worker process computes them, the newest request first; the web process never imports torch."""
+"""Maps on demand: one worker process computes them, the newest request first; torch lives there."""
 
 import asyncio
 import threading
@@ -38,7 +38,7 @@ class Explainer:
         self._draining: asyncio.Task[None] | None = None
 
     async def compute(self, job: Job) -> None:
-        """Return once the map is in the store; a cancelled request is not computed if nobody else waits for it.
+        """Return once the map is in the store; what nobody waits for any more is not computed.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class Explainer:
 
     async def _drain(self) -> None:
         while self._wanted:
-            # Somebody who walks through the queue wants the map of the object on screen, not of those passed by.
+            # Who walks through the queue wants the map of the object on screen, not of those passed by.
             job = next(reversed(self._wanted))
             wanted = self._wanted[job]
             error = await asyncio.to_thread(self._worker.run, job) if wanted.waiting else None

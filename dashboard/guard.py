@@ -1,4 +1,4 @@
-"""The guard before every route: who may call (host, origin), how much may be sent, and what every answer forbids."""
+"""The guard before every route: who may call (host, origin), how much may be sent, what answers forbid."""
 
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ _IDS_IN_ADDRESS = b"/api/v1/objects/"
 
 
 class Guard:
-    """ASGI middleware. anyone : the server was started for other machines too, under names that we cannot know."""
+    """ASGI middleware. anyone : the server answers other machines too, under names that we cannot know."""
 
     def __init__(self, app: ASGIApp, *, anyone: bool) -> None:
         self._app = app
@@ -41,7 +41,7 @@ class Guard:
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        # A page of another site whose name was pointed at this machine (DNS rebinding) still sends its own name.
+        # A page of another site whose name was pointed at this machine (DNS rebinding) sends its own name.
         if not self._anyone and _host_name(host) not in LOOPBACK_NAMES:
             return 400, f"host is {host!r:.80}; this server answers only to {', '.join(LOOPBACK_NAMES)}"
         origin = headers.get("origin")

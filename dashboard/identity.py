@@ -50,7 +50,7 @@ def inspector_of(cookie: str | None, *, default: str) -> str:
 
 
 def checked_name(name: object) -> str:
-    """A name without the space around it, in Unicode's composed form so that it is one name however it was typed.
+    """A name without the space around it, in Unicode's composed form: one name however it was typed.
 
     Raises
     ------

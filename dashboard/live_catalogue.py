@@ -12,7 +12,7 @@ from data.objects import ObjectTable
 
 @dataclass(frozen=True)
 class Catalogue:
-    """One state of the catalogue. version : differs from that of any other state that this process has seen."""
+    """One state of the catalogue. version : another number for each state that this process has seen."""
 
     table: ObjectTable
     version: int

@@ -1,4 +1,4 @@
-"""The scores of a campaign while it is being scored: each new part is read once, into one column per quantity."""
+"""The scores of a campaign while it is being scored: each new part is read once, into columns."""
 
 import threading
 from collections.abc import Iterable

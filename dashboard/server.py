@@ -1,34 +1,25 @@
-"""The web server: Panel pages and the REST API in one FastAPI application, behind one dependency that knows who asks."""
+"""The web server: Panel pages and the REST API in one application, behind one dependency: who is asking."""
 
 import contextlib
-import importlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import bokeh.settings
 from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
-from panel.io.fastapi import add_applications
 from starlette.types import Scope
 
 from dashboard.api import PREFIX, api_router
 from dashboard.api.problems import answer_errors_as_json
 from dashboard.guard import Guard
 from dashboard.identity import current_inspector
+from dashboard.panel_pages import FIRST_PAGE, add_pages
 from dashboard.state import ServerState
 from data.campaign import Campaign
 
-if TYPE_CHECKING:
-    import panel as pn
-
 COMPONENTS = Path(__file__).parent / "components"
 ASSET_SUFFIXES = (".js", ".mjs", ".css", ".svg", ".png", ".woff2", ".json")
-
-# Path to (module of `dashboard.pages`, function that makes it from the state, title).
-PAGES = {"/vet": ("vet", "vet_page", "Vet")}
 
 
 def create_app(campaign: Campaign, *, inspector: str, anyone: bool = False) -> FastAPI:
@@ -54,7 +45,7 @@ def create_app(campaign: Campaign, *, inspector: str, anyone: bool = False) -> F
     app.include_router(api_router())
     app.add_api_route("/", _to_first_page, include_in_schema=False)
     app.mount("/assets", Assets(directory=COMPONENTS, check_dir=False), name="assets")
-    _add_pages(app, state)
+    add_pages(app, state)
     return app
 
 
@@ -80,20 +71,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _to_first_page() -> RedirectResponse:
-    return RedirectResponse("/vet", status_code=307)
-
-
-def _add_pages(app: FastAPI, state: ServerState) -> None:
-    # Every script and style comes from this server: campaigns are vetted on machines without internet.
-    bokeh.settings.settings.resources = "server"
-    pages = {path: _page(state, module, function) for path, (module, function, _) in PAGES.items()}
-    titles = {path: f"{title} · {state.campaign.title}" for path, (*_, title) in PAGES.items()}
-    # The guard has compared Origin and Host already, for sockets too.
-    add_applications(pages, app=app, title=titles, websocket_origin=["*"])
-
-
-def _page(state: ServerState, module: str, function: str) -> Callable[[], "pn.viewable.Viewable"]:
-    def make_page() -> "pn.viewable.Viewable":
-        return getattr(importlib.import_module(f"dashboard.pages.{module}"), function)(state)
-
-    return make_page
+    return RedirectResponse(FIRST_PAGE, status_code=307)

@@ -1,4 +1,4 @@
-"""Serving a campaign until somebody stops it: the socket first, then the slow imports, then the application."""
+"""Serving a campaign until somebody stops it: first the socket, then slow imports, then the application."""
 
 import getpass
 import ipaddress
@@ -50,7 +50,7 @@ class Listening:
 def serve(
     campaign: Campaign, listening: Listening, *, inspector: str, on_ready: Callable[[], None] = lambda: None
 ) -> None:
-    """Serve until SIGINT, or SIGTERM where that raises KeyboardInterrupt too: both end it in good order."""
+    """Serve until SIGINT, or SIGTERM where that raises KeyboardInterrupt too; both end it in good order."""
     import uvicorn
 
     from dashboard.server import create_app

@@ -1,16 +1,14 @@
-"""What one inspector does: look at an object, vote, see what was voted. No widgets and no HTTP; every route goes through here."""
+"""What one inspector does: look at an object, vote, see what was voted.
+
+No widgets and no HTTP; every route that tells something about an object goes through here.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dashboard import blindness
-from dashboard.errors import BadRequestError, WithheldError
-from dashboard.live_catalogue import Catalogue
-from dashboard.queue_order import ORDERS, Order, seed_of
+from dashboard.errors import WithheldError
 from dashboard.state import ServerState
 from data.errors import VoteConflictError
 from data.objects import StoredObject
@@ -41,7 +39,7 @@ class Session:
     inspector: str
 
     def look(self, object_id: str) -> Look:
-        """The object and all that this inspector may know of it; in a blind-first campaign, what is shown is remembered.
+        """The object and what this inspector may know of it. A blind-first campaign remembers what was shown.
 
         Raises
         ------
@@ -92,12 +90,12 @@ class Session:
         UnknownObjectError
             If there is no such object.
         VoteConflictError
-            If another vote has this id, other planes were shown, or the phase is not what the server knows it was.
+            If another vote has this id, other planes were shown, or the phase is not what it really was.
         """
         given = {**values, "inspector": self.inspector, "created_at": datetime.now(UTC)}
         vote = validate_vote(given)
         stored = self.state.stored(vote.object_id)
-        # A repeated vote is compared with the stored one only: what was revealed since does not make it false.
+        # A repeated vote is compared with the stored one only: what was revealed since makes it no less true.
         before = self.state.labels.vote(vote.vote_id)
         if before is None:
             self._check_shown(vote, stored)
@@ -113,79 +111,9 @@ class Session:
         """This inspector's grade by object id, None for a skip."""
         return self.state.labels.decided_ids(self.inspector)
 
-    def orders(self) -> list[Order]:
-        """The orders of the queue that this inspector may choose; the first is the default."""
-        if self.state.is_blind_first:
-            return [ORDERS["random"], ORDERS["catalogue"]]
-        return list(ORDERS.values())
-
-    def queue_page(
-        self, *, order: str | None, model: str | None, seed: int | None, offset: int, limit: int, show: str
-    ) -> dict[str, object]:
-        """A page of the queue as JSON values. rank : from 1, in the whole order; None in a blind-first campaign.
-
-        Raises
-        ------
-        BadRequestError, WithheldError
-            If the order or the model is not known, or the order would tell what is withheld.
-        """
-        chosen = self._order(order)
-        version = self._model(model)
-        seed = seed_of(self.inspector) if seed is None else seed
-        queue = self.state.queue(chosen, model_version=version, seed=seed)
-        decisions = self.decisions()
-        n_graded = sum(grade is not None for grade in decisions.values())
-        ranks = np.flatnonzero(_shown_rows(queue.catalogue, decisions, show)[queue.rows])
-        page = ranks[offset : offset + limit]
-        return {
-            "order": chosen.name,
-            "model": version,
-            "seed": seed,
-            "version": queue.version,
-            "total": len(queue.catalogue),
-            "matching": len(ranks),
-            "scored": queue.scores.scored if queue.scores else 0,
-            "graded": n_graded,
-            "skipped": len(decisions) - n_graded,
-            "items": [
-                {
-                    "object_id": object_id,
-                    "planes_hash": planes_hash,
-                    "rank": None if self.state.is_blind_first else int(rank) + 1,
-                    "grade": decisions.get(object_id),
-                }
-                for rank, (object_id, planes_hash) in zip(
-                    page, queue.catalogue.listed(queue.rows[page]), strict=True
-                )
-            ],
-        }
-
     def exportable_ids(self) -> set[str] | None:
         """Objects whose results this inspector may take away; None is all."""
         return self.state.labels.revealed_ids(self.inspector) if self.state.is_blind_first else None
-
-    def _order(self, name: str | None) -> Order:
-        allowed = self.orders()
-        if name is None:
-            return allowed[0]
-        if name not in ORDERS:
-            raise BadRequestError(f"order is {name!r:.40}; expected one of {', '.join(ORDERS)}")
-        if ORDERS[name] not in allowed:
-            raise WithheldError(
-                f"order {name} would tell what the network thinks before your blind grade: choose catalogue or random"
-            )
-        return ORDERS[name]
-
-    def _model(self, name: str | None) -> str | None:
-        versions = self.state.scored_versions()
-        if name is None:
-            return versions[0] if versions else None
-        found = [version for version in versions if name in (version, self.state.name_of(version))]
-        if not found:
-            raise BadRequestError(
-                f"model is {name!r:.80}; scores here are by {', '.join(versions) or 'none yet'}"
-            )
-        return found[0]
 
     def _scores(self, object_id: str) -> list[Row]:
         catalogue = self.state.catalogue.now()
@@ -210,8 +138,8 @@ class Session:
     def _check_shown(self, vote: Vote, stored: StoredObject) -> None:
         if vote.planes_hash is not None and vote.planes_hash != stored.planes_hash:
             raise VoteConflictError(
-                f"the vote is for planes {vote.planes_hash}, but {stored.object_id!r} has {stored.planes_hash} now: "
-                "reload the object and look again"
+                f"the vote is for planes {vote.planes_hash}, but the object has {stored.planes_hash} now: "
+                "reload it and look again"
             )
 
     def _check_phase(self, vote: Vote) -> None:
@@ -229,14 +157,3 @@ class Session:
             raise VoteConflictError(
                 "phase is 'blind', but this object was revealed to you: send phase 'revealed'"
             )
-
-
-def _shown_rows(catalogue: Catalogue, decisions: Mapping[str, str | None], show: str) -> NDArray[np.bool_]:
-    """For each catalogue row, whether the inspector asked to see it: todo, graded, skipped or all."""
-    if show == "all":
-        return np.ones(len(catalogue), bool)
-    wanted = [i for i, grade in decisions.items() if show == "todo" or (grade is None) == (show == "skipped")]
-    rows = catalogue.table.row_numbers(wanted)
-    shown = np.full(len(catalogue), show == "todo")
-    shown[rows[rows >= 0]] = show != "todo"
-    return shown

@@ -28,7 +28,7 @@ RANKINGS_KEPT = 8
 
 @dataclass(frozen=True)
 class Queue:
-    """One order of the whole campaign. rows : catalogue rows, first to last; scores : None if the model has none."""
+    """One order of the campaign. rows : catalogue rows, first to last. scores : None if there are none."""
 
     catalogue: Catalogue
     rows: NDArray[np.int64]

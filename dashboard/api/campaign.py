@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 from dashboard.api.json_values import as_json
 from dashboard.errors import BadRequestError
 from dashboard.identity import CurrentSession, checked_name, remember
+from dashboard.queue_page import allowed_orders
 from dashboard.session import Session
 from dashboard.state import ServerState
 from data.votes import CONTAMINANTS, FLAGS, GRADES, TAGS, Term
@@ -74,7 +75,7 @@ def described(session: Session) -> dict[str, object]:
         "flags": _terms(FLAGS),
         "models": [_model(state, name) for name in state.scored_versions()],
         "methods": [_method(name) for name in METHODS],
-        "orders": [{"name": order.name, "title": order.title} for order in session.orders()],
+        "orders": [{"name": order.name, "title": order.title} for order in allowed_orders(state)],
     }
 
 

@@ -1,6 +1,7 @@
-"""Binary answers: four bytes of magic, the header's length (uint32 LE), a JSON header, then float32 LE planes.
+"""Binary answers: four bytes of magic, length of the header (uint32 LE), JSON header, float32 LE planes.
 
-The header is padded with spaces so that data start at a multiple of 8 bytes: a browser can lay a Float32Array over them.
+The header is padded with spaces so that data start at a multiple of 8 bytes; a Float32Array can then be
+laid over them.
 """
 
 import json
@@ -18,7 +19,7 @@ ALIGNMENT = 8
 
 
 def framed(magic: bytes, header: Mapping[str, object], planes: Sequence[NDArray[np.float32]]) -> bytes:
-    """Header and planes as one message; planes follow each other as (y, x), row 0 at the bottom of the image."""
+    """Header and planes as one message; planes are (y, x), row 0 at the bottom of the image."""
     text = json.dumps(as_json(header), ensure_ascii=False, allow_nan=False).encode()
     text += b" " * (-(len(magic) + 4 + len(text)) % ALIGNMENT)
     data = [np.ascontiguousarray(plane, dtype="<f4").tobytes() for plane in planes]

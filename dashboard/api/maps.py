@@ -27,7 +27,10 @@ POLL_S = 0.25
 async def get_map(
     request: Request, session: CurrentSession, object_id: ObjectId, model: str, method: str
 ) -> Response:
-    """A map on the reference band's pixels: `LVM1`, uint32 LE header length, JSON, float32 LE, NaN where it says nothing."""
+    """A map on the reference band's pixels, NaN where it says nothing.
+
+    `LVM1`, uint32 LE length of the header, JSON header, float32 LE values.
+    """
     state = session.state
     stored = await run_in_threadpool(session.reveal, object_id)
     version = await run_in_threadpool(state.version_with_method, model, method)

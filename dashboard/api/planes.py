@@ -15,7 +15,10 @@ router = APIRouter()
 
 @router.get("/objects/{object_id:path}/planes", response_class=Response)
 def get_planes(request: Request, session: CurrentSession, object_id: ObjectId) -> Response:
-    """Planes of all bands, each at its own pixel scale: `LVP1`, uint32 LE header length, JSON, float32 LE planes."""
+    """Planes of all bands, each at its own pixel scale.
+
+    `LVP1`, uint32 LE length of the header, JSON header, float32 LE planes.
+    """
     stored = session.state.stored(object_id)
     etag = f'"{stored.planes_hash}"'
     headers = {"ETag": etag, "Cache-Control": "private, max-age=31536000, immutable"}

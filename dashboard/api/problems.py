@@ -1,4 +1,4 @@
-"""Errors as JSON: `{"detail": "one sentence"}`, with the status that fits; and no traceback for whoever asks."""
+"""Errors as JSON: `{"detail": "one sentence"}` with the status that fits, and no traceback."""
 
 import logging
 

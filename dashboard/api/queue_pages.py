@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse
 
 from dashboard.identity import CurrentSession
+from dashboard.queue_page import PageRequest, queue_page
 
 router = APIRouter()
 
@@ -22,6 +23,6 @@ def get_queue(
     limit: Annotated[int, Query(ge=1, le=LIMIT)] = 32,
     show: Literal["todo", "all", "graded", "skipped"] = "todo",
 ) -> JSONResponse:
-    """A page of the queue. `version` changes when scores or objects land; `matching` counts what `show` lets through."""
-    page = session.queue_page(order=order, model=model, seed=seed, offset=offset, limit=limit, show=show)
+    """A page of the queue. `version` changes when scores or objects land, `matching` counts all pages."""
+    page = queue_page(session, PageRequest(order, model, seed, offset, limit, show))
     return JSONResponse(page, headers={"Cache-Control": "no-store"})

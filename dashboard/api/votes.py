@@ -1,4 +1,4 @@
-"""Votes: stored once, whatever the network does in between. The browser makes the id and repeats until it is answered."""
+"""Votes: stored once, whatever happens on the way. The browser makes the id and repeats until answered."""
 
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ _EXAMPLE = {
 def post_vote(
     session: CurrentSession, values: Annotated[dict[str, Any], Body(examples=[_EXAMPLE])]
 ) -> JSONResponse:
-    """Store a vote: 201 if it is new, 200 the same again, 409 another vote under its id or planes that do not match."""
+    """Store a vote: 201 if it is new, 200 the same again, 409 if it contradicts what is stored."""
     vote, is_new = session.vote(values)
     return JSONResponse({"vote": vote.as_dict()}, status_code=201 if is_new else 200)
 

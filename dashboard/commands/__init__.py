@@ -1,4 +1,4 @@
-"""The commands of `lensvet`, one module each. Importing them is cheap: what a command needs, it imports when it runs."""
+"""The commands of `lensvet`, one module each. They import what they need when they run: help is instant."""
 
 from argparse import ArgumentParser, Namespace
 from typing import Protocol

@@ -58,8 +58,6 @@ def _finding(subject: str, checked: Callable[[], str]) -> Finding:
 
 
 def _python() -> str:
-    if sys.version_info < (3, 11):
-        raise RuntimeError(f"{sys.version.split()[0]} is too old: install Python 3.11 or newer")
     return f"{sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}"
 
 

@@ -25,9 +25,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> None:
+    from data.ingest import ingest
+
     from dashboard.commands.progress import progress_bar
     from data.campaign import open_campaign
-    from data.ingest import ingest
 
     campaign = open_campaign(arguments.campaign)
     with progress_bar("reading", "files") as show:
@@ -40,8 +41,6 @@ def run(arguments: Namespace) -> None:
         )
     for warning in report.warnings:
         print(f"warning: {warning}")
-    print(
-        f"{report.added:,} objects added, {report.already_there:,} were there, {len(report.rejected):,} rejected"
-    )
+    print(f"{report.added:,} objects added, {report.already_there:,} were there")
     if report.rejected:
-        print(f"the reasons are in {campaign.rejected_path}")
+        print(f"{len(report.rejected):,} files rejected: {campaign.rejected_path} says why")

@@ -20,7 +20,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--reveal",
         default="open",
         metavar="{open,after-grade}",
-        help="open: scores and maps at any time; after-grade: only after one's own blind grade (default: open)",
+        help="open: scores and maps at any time (default); after-grade: after one's own blind grade",
     )
 
 

@@ -70,8 +70,9 @@ def _score(campaign: "Campaign", card: "ModelCard", batch_size: int) -> "Scoring
 
 def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int) -> None:
     """Read what arrives and score it, until Ctrl-C."""
-    from data.campaign import open_campaign
     from data.ingest import ingest_new
+
+    from data.campaign import open_campaign
 
     print(f"following {', '.join(campaign.sources) or 'what will be ingested'}; Ctrl-C stops", flush=True)
     scored_state = None
@@ -91,7 +92,7 @@ def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int) -> None:
 
 def _print_report(card: "ModelCard", report: "ScoringReport") -> None:
     print(
-        f"{card.version}: {report.scored:,} scored, {report.refused:,} cannot be scored (their rows say why), "
+        f"{card.version}: {report.scored:,} scored, {report.refused:,} not scorable (their rows say why), "
         f"{report.already_there:,} were there; {report.seconds:.1f} s",
         flush=True,
     )

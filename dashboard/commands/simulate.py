@@ -35,7 +35,8 @@ def run(arguments: Namespace) -> None:
     )
     if campaign.survey.name != arguments.survey:
         raise CampaignError(
-            f"{arguments.campaign} is of survey {campaign.survey.name}, not {arguments.survey}: name another folder"
+            f"{arguments.campaign} is of survey {campaign.survey.name}, not {arguments.survey}: "
+            "name another folder"
         )
     with progress_bar("simulating", "cutouts") as show:
         number = simulate(

@@ -1,0 +1,121 @@
+"""A page of the queue for one inspector: what comes next, and how far he or she is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.errors import BadRequestError, WithheldError
+from dashboard.live_catalogue import Catalogue
+from dashboard.queue_order import ORDERS, Order, seed_of
+from dashboard.session import Session
+from dashboard.state import Queue, ServerState
+
+SHOWN = ("todo", "all", "graded", "skipped")
+Decisions = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """Which part of the queue. order, model, seed : None takes the campaign's default."""
+
+    order: str | None = None
+    model: str | None = None
+    seed: int | None = None
+    offset: int = 0
+    limit: int = 32
+    show: str = "todo"
+
+
+def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
+    """The page as JSON values. `total` counts the campaign, `matching` what `show` lets through.
+
+    Raises
+    ------
+    BadRequestError
+        If the order or the model is not known.
+    WithheldError
+        If the order would tell what is withheld.
+    """
+    state = session.state
+    order = _order(state, request.order)
+    version = _model_version(state, request.model)
+    seed = seed_of(session.inspector) if request.seed is None else request.seed
+    queue = state.queue(order, model_version=version, seed=seed)
+    decisions = session.decisions()
+    n_graded = sum(grade is not None for grade in decisions.values())
+    ranks = np.flatnonzero(_is_shown(queue.catalogue, decisions, request.show)[queue.rows])
+    return {
+        "order": order.name,
+        "model": version,
+        "seed": seed,
+        "version": queue.version,
+        "total": len(queue.catalogue),
+        "matching": len(ranks),
+        "scored": queue.scores.scored if queue.scores else 0,
+        "graded": n_graded,
+        "skipped": len(decisions) - n_graded,
+        "items": _items(queue, ranks[request.offset : request.offset + request.limit], decisions, state),
+    }
+
+
+def allowed_orders(state: ServerState) -> list[Order]:
+    """The orders that tell nothing that is withheld; the first is the default."""
+    if state.is_blind_first:
+        return [ORDERS["random"], ORDERS["catalogue"]]
+    return list(ORDERS.values())
+
+
+def _order(state: ServerState, name: str | None) -> Order:
+    allowed = allowed_orders(state)
+    if name is None:
+        return allowed[0]
+    if name not in ORDERS:
+        raise BadRequestError(f"order is {name!r:.40}; expected one of {', '.join(ORDERS)}")
+    if ORDERS[name] not in allowed:
+        raise WithheldError(
+            f"order {name} would tell what the network thinks before your blind grade: "
+            f"choose {' or '.join(order.name for order in allowed)}"
+        )
+    return ORDERS[name]
+
+
+def _model_version(state: ServerState, name: str | None) -> str | None:
+    versions = state.scored_versions()
+    if name is None:
+        return versions[0] if versions else None
+    found = [version for version in versions if name in (version, state.name_of(version))]
+    if not found:
+        listed = ", ".join(versions) or "none yet"
+        raise BadRequestError(f"model is {name!r:.80}; scores here are by {listed}")
+    return found[0]
+
+
+def _is_shown(catalogue: Catalogue, decisions: Decisions, show: str) -> NDArray[np.bool_]:
+    """For each catalogue row, whether it is among those asked for."""
+    if show == "all":
+        return np.ones(len(catalogue), bool)
+    decided = [
+        i for i, grade in decisions.items() if show == "todo" or (grade is None) == (show == "skipped")
+    ]
+    rows = catalogue.table.row_numbers(decided)
+    shown = np.full(len(catalogue), show == "todo")
+    shown[rows[rows >= 0]] = show != "todo"
+    return shown
+
+
+def _items(
+    queue: Queue, ranks: NDArray[np.int64], decisions: Decisions, state: ServerState
+) -> list[dict[str, object]]:
+    """The candidates of these ranks. rank : from 1, in the whole order; None in a blind-first campaign."""
+    listed = queue.catalogue.listed(queue.rows[ranks])
+    return [
+        {
+            "object_id": object_id,
+            "planes_hash": planes_hash,
+            "rank": None if state.is_blind_first else int(rank) + 1,
+            "grade": decisions.get(object_id),
+        }
+        for rank, (object_id, planes_hash) in zip(ranks, listed, strict=True)
+    ]
