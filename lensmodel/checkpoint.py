@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lensmodel.errors import WeightsError
 from lensmodel.models import MODELS, network_class, sha256_of
+from lensmodel.networks import LensNetwork
 
 Layout = dict[str, tuple[int, ...]]
 
@@ -68,6 +69,16 @@ def load_weights(network: nn.Module, file: Path) -> None:
             f"{file} holds NaN or infinity in {broken}: its training failed, choose other weights"
         )
     network.load_state_dict(state)
+
+
+@torch.inference_mode()
+def judges_an_image(network: LensNetwork, *, bands: int, side_px: int) -> bool:
+    """Whether the network takes a square image of that size."""
+    try:
+        network(network.normalise(torch.zeros(1, bands, side_px, side_px)))
+    except RuntimeError:  # torch's word for shapes that do not fit
+        return False
+    return True
 
 
 def recognise(file: Path) -> str:

@@ -11,6 +11,7 @@ if you like), then run `lensvet models add NAME.json`.
 import hashlib
 import importlib
 import json
+import math
 import os
 import re
 import shutil
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).parent / "weights"
 DEFAULT_MODEL = "evidence-net"
+_TRIAL_PX = 100
+_NAME = r"[a-z0-9][a-z0-9._-]{0,63}"  # it names folders
 _WILDE = "Wilde et al. 2022, MNRAS 512, 3464 (arXiv:2202.12776)"
 
 
@@ -168,7 +171,7 @@ def add_model(file: Path) -> ModelCard:
     if not file.is_file():
         raise WeightsError(f"{file} is not a file: give a weight file (.pt) or a card (.json)")
     card = read_card(file) if file.suffix == ".json" else _recognised(file)
-    load_network(card)
+    _try(card)
     return _kept(card)
 
 
@@ -238,12 +241,37 @@ def write_card(card: ModelCard, path: Path) -> None:
 def _check(card: ModelCard, path: Path) -> None:
     if card.architecture not in MODELS:
         raise ModelError(f"{path} is for architecture {card.architecture!r}; known are {', '.join(MODELS)}")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", str(card.name)):
+    for name, is_right, expected in _expectations(card):
+        if not is_right:
+            raise ModelError(f"{path} has {name} {getattr(card, name)!r}; expected {expected}")
+
+
+def _expectations(card: ModelCard) -> list[tuple[str, bool, str]]:
+    """Fields of a card, whether each is as it should be, and how it should be."""
+    scale, field_px = card.pixel_scale_arcsec, card.field_px
+    texts = ("title", "survey", "reference")
+    claims = ("predicts_position", "calibrated")
+    return [
+        ("name", bool(re.fullmatch(_NAME, str(card.name))), "lower-case letters, digits, dots, dashes"),
+        ("sha256", bool(re.fullmatch("[0-9a-f]{64}", str(card.sha256))), "64 hexadecimal digits"),
+        ("bands", bool(card.bands) and all(isinstance(b, str) for b in card.bands), "a list of names"),
+        ("pixel_scale_arcsec", isinstance(scale, int | float) and 0 < scale < math.inf, "a positive number"),
+        ("field_px", field_px is None or (isinstance(field_px, int) and field_px > 0), "pixels, or null"),
+        *((name, isinstance(getattr(card, name), str), "text") for name in texts),
+        *((name, isinstance(getattr(card, name), bool), "true or false") for name in claims),
+    ]
+
+
+def _try(card: ModelCard) -> None:
+    """Load the weights and judge an empty image, before anything is kept."""
+    from lensmodel.checkpoint import judges_an_image
+
+    side = card.field_px or _TRIAL_PX
+    if not judges_an_image(load_network(card), bands=len(card.bands), side_px=side):
         raise ModelError(
-            f"{path} names the model {card.name!r}; expected lower-case letters, digits, dots and dashes"
+            f"{card.name} cannot judge an image of {len(card.bands)} bands, {side}x{side} px: "
+            "correct field_px on its card"
         )
-    if not re.fullmatch(r"[0-9a-f]{64}", str(card.sha256)):
-        raise ModelError(f"{path} has sha256 {card.sha256!r}; expected 64 hexadecimal digits")
 
 
 def _recognised(file: Path) -> ModelCard:

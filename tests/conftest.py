@@ -45,3 +45,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     from tests.fixtures.postgresql import new_database
 
     return new_database(request.getfixturevalue("postgresql_server"))
+
+
+@pytest.fixture(autouse=True)
+def lensvet_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where models are added to: empty, whatever the person who runs the tests has added."""
+    home = tmp_path / "lensvet-home"
+    monkeypatch.setenv("LENSVET_HOME", str(home))
+    return home

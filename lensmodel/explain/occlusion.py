@@ -23,8 +23,8 @@ def explain(
     """Change of p for each square, on the pixels of the square.
 
     normalised : (band, y, x). hidden : the normalised value that is put into a square.
-    window_px : side of a square; see `usual_window_px`. Squares tile the image from its first pixel on; the last
-    ones end at its edge.
+    window_px : side of a square, else `usual_window_px`. Squares tile the image from its first pixel on; the
+    last ones end at its edge.
     """
     height, width = normalised.shape[1:]
     side = window_px or usual_window_px(max(height, width))
@@ -41,7 +41,7 @@ def explain(
 def usual_window_px(length: int) -> int:
     """Side of a square for an image of that length: the paper's at 66 and 200 px.
 
-    Larger images get larger and fewer squares, since a pass takes longer: a map takes a few seconds on one core.
+    Larger images get larger and fewer squares, since a pass takes longer: a map takes seconds on one core.
 
     >>> [usual_window_px(length) for length in (66, 100, 200, 300, 600)]
     [1, 2, 4, 11, 30]

@@ -87,7 +87,7 @@ def _seen(first: Tensor, length: int, step: Step, number: int) -> tuple[Tensor, 
 
 
 def _cut(around: Tensor, windows: _Windows, rows: Tensor, columns: Tensor) -> Tensor:
-    """Pixels at `rows` (square, y) and `columns` (square, x): from the square's window, else from `around`."""
+    """Pixels at `rows` (square, y) and `columns` (square, x), of the square's window or else of `around`."""
     height, width = windows.values.shape[2:]
     y, x = rows - windows.top[:, None], columns - windows.left[:, None]
     is_inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
