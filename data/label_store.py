@@ -155,7 +155,7 @@ class LabelStore:
         """What an inspector decided: object_id to grade, None for a skip. A later skip undoes no grade."""
         query = sa.select(_VOTES.c.object_id, _VOTES.c.grade).where(_stands(_VOTES)).order_by(_VOTES.c.seq)
         decided: dict[str, str | None] = {}
-        for object_id, grade in self._stream(_where(query, inspector=inspector)):
+        for object_id, grade in self._read(_where(query, inspector=inspector)):
             if grade is not None or object_id not in decided:
                 decided[object_id] = grade
         return decided
@@ -289,14 +289,11 @@ def _is_undone(votes: sa.FromClause) -> sa.ColumnElement[bool]:
 
 
 def _stands(votes: sa.FromClause) -> sa.ColumnElement[bool]:
-    """No undo, not undone, and not superseded by a grade that is not undone."""
+    """No undo, and superseded by nothing but grades that are undone."""
     later = _VOTES.alias()
-    superseding = (later.c.supersedes == votes.c.vote_id, later.c.grade.is_not(None), ~_is_undone(later))
-    return sa.and_(
-        sa.or_(votes.c.grade.is_not(None), votes.c.supersedes.is_(None)),
-        ~_is_undone(votes),
-        ~sa.exists().where(*superseding),
-    )
+    is_undo = sa.and_(votes.c.grade.is_(None), votes.c.supersedes.is_not(None))
+    takes_its_place = sa.or_(later.c.grade.is_(None), ~_is_undone(later))
+    return sa.and_(~is_undo, ~sa.exists().where(later.c.supersedes == votes.c.vote_id, takes_its_place))
 
 
 def _graded_for_good() -> _Query:

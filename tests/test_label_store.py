@@ -343,7 +343,7 @@ def fill(database_url: str, *, number: int, inspectors: list[str]) -> None:
     engine.dispose()
 
 
-def _fastest(call: Callable[[], object], times: int = 3) -> tuple[object, float]:
+def _fastest(call: Callable[[], object], times: int = 5) -> tuple[object, float]:
     seconds = []
     for _ in range(times):
         start = time.perf_counter()
