@@ -4,6 +4,7 @@ A band whose pixels fit the model's a whole number of times is cut and averaged;
 means or, to smaller pixels, by linear interpolation. All three keep the surface brightness.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -49,15 +50,15 @@ def why_not(card: ModelCard, stored: StoredObject, store: CutoutStore) -> str | 
 
 
 def field_of(card: ModelCard, store: CutoutStore, group: str) -> Field:
-    """What the model sees of the cutouts of a group that `why_not` lets pass."""
-    cells_of_bands = [_cells(card, store, group, band) for band in card.bands]
-    if card.field_px is not None:
-        shape = (card.field_px, card.field_px)
-    else:
-        shape = min(cells[0] for cells in cells_of_bands), min(cells[1] for cells in cells_of_bands)
-    scale = store.pixel_scale_arcsec(group, card.bands[0])
-    offset_y, offset_x = (axis.offset_px * scale for axis in _axes(card, store, group, card.bands[0], shape))
-    return Field(shape, offset_x, offset_y)
+    """What the model sees of the cutouts of a group that `why_not` lets pass.
+
+    It is centred as well as the largest pixels allow that are not interpolated.
+    """
+    shape = (card.field_px, card.field_px) if card.field_px else _largest_shape(card, store, group)
+    axes = [_axes(card, store, group, band, Field(shape)) for band in card.bands]
+    axis_y, axis_x = max(axes, key=lambda axes: 1 / axes[0].ratio if axes[0].whole else 0.0)
+    scale = card.pixel_scale_arcsec / axis_x.ratio
+    return Field(shape, axis_x.window_offset_px * scale, axis_y.window_offset_px * scale)
 
 
 def flux_batch(
@@ -70,12 +71,12 @@ def flux_batch(
     flux : (object, band, y, x) float32, finite; the median of the band where nothing was measured.
     reasons : for each object, why its pixels cannot be scored, or None.
     """
-    shape = field_of(card, store, group).shape
+    field = field_of(card, store, group)
     reasons: list[str | None] = [None] * len(rows)
     planes = []
     for band in card.bands:
         flux = torch.from_numpy(store.read_batch(group, rows, band))
-        axis_y, axis_x = _axes(card, store, group, band, shape)
+        axis_y, axis_x = _axes(card, store, group, band, field)
         window = flux[:, axis_y.window, axis_x.window]
         resampled = _resampled(window, axis_y, axis_x)
         # What is not finite shows after resampling too, and there are fewer pixels to look at.
@@ -89,7 +90,7 @@ def flux_batch(
 
 @dataclass(frozen=True)
 class _Axis:
-    """`number` model pixels of `ratio` image pixels each, about the centre of `length` image pixels.
+    """`number` model pixels of `ratio` image pixels each, centred on `length` of those or `shift_px` after.
 
     whole : the ratio as a whole number, None if it is not one.
     """
@@ -97,31 +98,36 @@ class _Axis:
     number: int
     ratio: float
     length: int
+    shift_px: float
     whole: int | None
 
     @property
     def window(self) -> slice:
-        """The image pixels that are needed."""
+        """The image pixels that are needed; of windows equally near to the place, the first."""
         if self.whole is None:
             return slice(None)
-        first = (self.length - self.number * self.whole) // 2
+        room = self.length - self.number * self.whole
+        first = min(max(math.ceil(room / 2 + self.shift_px - 0.5), 0), room)
         return slice(first, first + self.number * self.whole)
 
     @property
-    def offset_px(self) -> float:
-        """Of the window's centre from the image's: half a pixel where one is even and the other odd."""
-        return 0.0 if self.whole is None else -((self.length - self.number * self.whole) % 2) / 2
+    def window_offset_px(self) -> float:
+        """Of the window's centre from the image's."""
+        first, last, _ = self.window.indices(self.length)
+        return (first + last - self.length) / 2
 
 
-def _axes(
-    card: ModelCard, store: CutoutStore, group: str, band: str, shape: tuple[int, int]
-) -> tuple[_Axis, _Axis]:
-    ratio = card.pixel_scale_arcsec / store.pixel_scale_arcsec(group, band)
+def _axes(card: ModelCard, store: CutoutStore, group: str, band: str, field: Field) -> tuple[_Axis, _Axis]:
+    scale = store.pixel_scale_arcsec(group, band)
+    ratio = card.pixel_scale_arcsec / scale
     # Headers state scales to a few digits: a ratio counts as whole if that shifts no pixel by half a pixel.
-    is_whole = round(ratio) >= 1 and abs(ratio - round(ratio)) * max(shape) < 0.5
+    is_whole = round(ratio) >= 1 and abs(ratio - round(ratio)) * max(field.shape) < 0.5
     whole = round(ratio) if is_whole else None
     height, width = store.shape(group, band)
-    return _Axis(shape[0], ratio, height, whole), _Axis(shape[1], ratio, width, whole)
+    return (
+        _Axis(field.shape[0], ratio, height, field.y_arcsec / scale, whole),
+        _Axis(field.shape[1], ratio, width, field.x_arcsec / scale, whole),
+    )
 
 
 def _resampled(flux: Tensor, axis_y: _Axis, axis_x: _Axis) -> Tensor:
@@ -139,9 +145,9 @@ def _resampled(flux: Tensor, axis_y: _Axis, axis_x: _Axis) -> Tensor:
 @lru_cache(maxsize=64)
 def _weights(axis: _Axis) -> Tensor:
     if axis.ratio > 1:
-        weights = area_weights(axis.number, axis.ratio, axis.length)
+        weights = area_weights(axis.number, axis.ratio, axis.length, shift_px=axis.shift_px)
     else:
-        weights = linear_weights(centred(axis.number, axis.ratio, axis.length), axis.length)
+        weights = linear_weights(centred(axis.number, axis.ratio, axis.length) + axis.shift_px, axis.length)
     return torch.from_numpy(weights).float()
 
 
@@ -162,6 +168,12 @@ def _repaired(planes: Tensor, indices: list[int], band: str, reasons: list[str |
             reasons[index] = f"band {band} is constant ({measured[0]:.4g}) where the model looks"
         plane[~plane.isfinite()] = measured.median() if measured.numel() else 0.0
     return planes
+
+
+def _largest_shape(card: ModelCard, store: CutoutStore, group: str) -> tuple[int, int]:
+    """(y, x) in model pixels that every band covers."""
+    heights, widths = zip(*(_cells(card, store, group, band) for band in card.bands), strict=True)
+    return min(heights), min(widths)
 
 
 def _cells(card: ModelCard, store: CutoutStore, group: str, band: str) -> tuple[int, int]:

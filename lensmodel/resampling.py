@@ -16,13 +16,13 @@ def linear_weights(at: ArrayLike, length: int) -> NDArray[np.float64]:
     return weights
 
 
-def area_weights(number: int, ratio: float, length: int) -> NDArray[np.float64]:
-    """Means over `number` cells of `ratio` pixels, centred on an axis of `length` pixels.
+def area_weights(number: int, ratio: float, length: int, *, shift_px: float = 0.0) -> NDArray[np.float64]:
+    """Means over `number` cells of `ratio` pixels, centred on `length` pixels or `shift_px` after.
 
     >>> area_weights(1, 2.0, 3)
     array([[0.25, 0.5 , 0.25]])
     """
-    edges = (np.arange(number + 1) - number / 2) * ratio + length / 2
+    edges = (np.arange(number + 1) - number / 2) * ratio + length / 2 + shift_px
     pixels = np.arange(length)
     low = np.maximum(edges[:-1, None], pixels)
     high = np.minimum(edges[1:, None], pixels + 1)
