@@ -1,8 +1,8 @@
 """What an inspector may know before grading. Pure; `dashboard.session` asks here for every route.
 
 Truth (of simulated or known objects) comes after the inspector's own grade, whatever the campaign's policy.
-Verdicts, of a network or of people, wait for the blind grade in campaigns with `reveal = "after-grade"`, also where
-a catalogue carries them as a column.
+Verdicts, of a network or of people, wait for the blind grade in campaigns with `reveal = "after-grade"`, also
+where a catalogue carries them as a column.
 """
 
 import re

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -30,10 +31,13 @@ class _Wanted:
 
 
 class Explainer:
-    """Computes maps into the campaign's map stores. Use it from one event loop."""
+    """Computes maps into the campaign's map stores. Use it from one event loop.
 
-    def __init__(self, campaign: Campaign) -> None:
-        self._worker = _Worker(campaign.path)
+    serve : what the worker process runs; it answers each job with None or an error.
+    """
+
+    def __init__(self, campaign: Campaign, serve: Callable[[Path, Connection], None] | None = None) -> None:
+        self._worker = _Worker(campaign.path, serve or serve_maps)
         self._wanted: dict[Job, _Wanted] = {}
         self._draining: asyncio.Task[None] | None = None
 
@@ -77,8 +81,9 @@ class Explainer:
 class _Worker:
     """The process that holds the networks; started with the first job, and again if it died."""
 
-    def __init__(self, campaign_path: Path) -> None:
+    def __init__(self, campaign_path: Path, serve: Callable[[Path, Connection], None]) -> None:
         self._campaign_path = campaign_path
+        self._serve = serve
         self._lock = threading.Lock()
         self._running: tuple[BaseProcess, Connection] | None = None
         self._is_closed = False
@@ -107,7 +112,7 @@ class _Worker:
             if self._running is None:
                 ours, theirs = Pipe()
                 self._running = (
-                    start_child(serve_maps, self._campaign_path, theirs, name="lensvet-maps"),
+                    start_child(self._serve, self._campaign_path, theirs, name="lensvet-maps"),
                     ours,
                 )
                 # The child holds its own copy: with ours closed, the child's death ends our waiting.

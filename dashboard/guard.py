@@ -1,12 +1,15 @@
 """The guard before every route: who may call (host, origin), how much may be sent, what answers forbid."""
 
-from urllib.parse import urlsplit
+import logging
+import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.api.problems import problem
+
+log = logging.getLogger("lensvet")
 
 BODY_LIMIT_BYTES = 1_000_000
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -36,7 +39,24 @@ class Guard:
             await _refuse(scope, receive, send, *reason)
             return
         _keep_ids_encoded(scope)
-        await self._app(scope, _limited(scope, receive), _with_headers(send))
+        await self._answer(scope, _limited(scope, receive), _with_headers(send))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_begun = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal is_begun
+            is_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+        except Exception:
+            log.exception("%s failed", scope["path"][:200])
+            if scope["type"] == "http" and not is_begun:
+                await problem(500, "the server failed on this request; its log says why")(
+                    scope, receive, send
+                )
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
@@ -45,7 +65,7 @@ class Guard:
         if not self._anyone and _host_name(host) not in LOOPBACK_NAMES:
             return 400, f"host is {host!r:.80}; this server answers only to {', '.join(LOOPBACK_NAMES)}"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _host_of_origin(origin) != host.lower():
             return 403, f"requests from pages of {origin!r:.80} are not accepted"
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not _is_navigation(
             scope, headers
@@ -56,7 +76,13 @@ class Guard:
 
 def _host_name(host: str) -> str:
     """The name in a Host header: `localhost` of `localhost:5006`, `::1` of `[::1]:5006`."""
-    return urlsplit(f"//{host}").hostname or "" if host.count("[") == host.count("]") else ""
+    found = re.fullmatch(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:]+))(?::\d*)?", host.lower())
+    return (found[1] or found[2]) if found else ""
+
+
+def _host_of_origin(origin: str) -> str:
+    """`localhost:5006` of `http://localhost:5006`; nothing of `null`."""
+    return origin.lower().partition("://")[2]
 
 
 def _is_navigation(scope: Scope, headers: Headers) -> bool:

@@ -35,9 +35,13 @@ class ScoreColumns:
 
 @dataclass
 class _ModelScores:
-    """What was read of one model's parts so far. part_of : for each catalogue row, the index in `parts`."""
+    """What was read of one model's parts so far. part_of : for each catalogue row, the index in `parts`.
+
+    first_written : when the first part was; scores that were removed and made anew have parts of the same names.
+    """
 
     parts: list[Path] = field(default_factory=list)
+    first_written: float | None = None
     columns: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     part_of: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     unplaced: list[tuple[int, pa.Table]] = field(default_factory=list)
@@ -88,7 +92,7 @@ class LiveScores:
 def _continues(scores: _ModelScores, parts: list[Path], catalogue: Catalogue) -> bool:
     """Whether nothing that was read has changed: parts and catalogue rows were only added."""
     before = scores.catalogue
-    if scores.parts != parts[: len(scores.parts)]:
+    if scores.parts != parts[: len(scores.parts)] or scores.first_written != _first_written(scores.parts):
         return False
     if before is None or before is catalogue:
         return True
@@ -105,6 +109,7 @@ def _extend(scores: _ModelScores, fresh: Iterable[Path], catalogue: Catalogue) -
         _place(scores, index, rows, catalogue)
     for part in fresh:
         scores.parts.append(part)
+        scores.first_written = scores.first_written or _first_written(scores.parts)
         _place(scores, len(scores.parts) - 1, _read(part), catalogue)
 
 
@@ -126,6 +131,10 @@ def _place(scores: _ModelScores, index: int, rows: pa.Table, catalogue: Catalogu
     scores.part_of[places[is_known]] = index
     if not is_known.all():
         scores.unplaced.append((index, rows.filter(pa.array(~is_known))))
+
+
+def _first_written(parts: list[Path]) -> float | None:
+    return parts[0].stat().st_mtime if parts else None
 
 
 def _read(part: Path) -> pa.Table:

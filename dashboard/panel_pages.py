@@ -26,7 +26,7 @@ def add_pages(app: FastAPI, state: ServerState) -> None:
     pages = {path: _page(state, module, function) for path, (module, function, _) in PAGES.items()}
     titles = {path: f"{title} · {state.campaign.title}" for path, (*_, title) in PAGES.items()}
     # bokeh-fastapi 0.1.8 never asks who opens a socket; `dashboard.guard` compares Origin and Host before it.
-    add_applications(pages, app=app, title=titles, websocket_origin=["*"])
+    app.state.bokeh = add_applications(pages, app=app, title=titles, websocket_origin=["*"])
 
 
 def _page(state: ServerState, module: str, function: str) -> Callable[[], "pn.viewable.Viewable"]:

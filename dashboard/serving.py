@@ -5,10 +5,13 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from dashboard.errors import ServeError
 from data.campaign import Campaign
+
+if TYPE_CHECKING:
+    import uvicorn
 
 GRACE_S = 2
 # A URL may carry an object's id of 10,000 characters, each up to four bytes, each byte written as %XX.
@@ -51,6 +54,16 @@ def serve(
     campaign: Campaign, listening: Listening, *, inspector: str, on_ready: Callable[[], None] = lambda: None
 ) -> None:
     """Serve until SIGINT, or SIGTERM where that raises KeyboardInterrupt too; both end it in good order."""
+    try:
+        make_server(campaign, listening, inspector=inspector, on_ready=on_ready).run([listening.socket])
+    except KeyboardInterrupt:
+        return
+
+
+def make_server(
+    campaign: Campaign, listening: Listening, *, inspector: str, on_ready: Callable[[], None] = lambda: None
+) -> "uvicorn.Server":
+    """A server that calls `on_ready` once it answers."""
     import uvicorn
 
     from dashboard.server import create_app
@@ -69,10 +82,7 @@ def serve(
         h11_max_incomplete_event_size=HEAD_LIMIT_BYTES,
         timeout_graceful_shutdown=GRACE_S,
     )
-    try:
-        Server(config).run(sockets=[listening.socket])
-    except KeyboardInterrupt:
-        return
+    return Server(config)
 
 
 def login_name() -> str:

@@ -12,16 +12,22 @@ from data.objects import StoredObject
 
 router = APIRouter()
 
+IMMUTABLE = "private, max-age=31536000, immutable"
+
 
 @router.get("/objects/{object_id:path}/planes", response_class=Response)
-def get_planes(request: Request, session: CurrentSession, object_id: ObjectId) -> Response:
+def get_planes(
+    request: Request, session: CurrentSession, object_id: ObjectId, hash: str | None = None
+) -> Response:
     """Planes of all bands, each at its own pixel scale.
 
     `LVP1`, uint32 LE length of the header, JSON header, float32 LE planes.
     """
     stored = session.state.stored(object_id)
     etag = f'"{stored.planes_hash}"'
-    headers = {"ETag": etag, "Cache-Control": "private, max-age=31536000, immutable"}
+    # An address that names the hash of planes which were replaced since must not keep the new ones for ever.
+    is_current = hash in (None, "", stored.planes_hash)
+    headers = {"ETag": etag, "Cache-Control": IMMUTABLE if is_current else "no-store"}
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     body = packed(stored, session.state.planes(stored))
@@ -48,6 +54,7 @@ def packed(stored: StoredObject, planes: dict[str, Plane]) -> bytes:
         "ra_deg": stored.ra_deg,
         "dec_deg": stored.dec_deg,
         "cd_deg": stored.cd_deg,
+        "centre_deg": (stored.sky.ra_deg, stored.sky.dec_deg) if stored.sky else None,
         "kind": stored.kind,
         "planes": described,
     }

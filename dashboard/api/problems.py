@@ -1,7 +1,5 @@
 """Errors as JSON: `{"detail": "one sentence"}` with the status that fits, and no traceback."""
 
-import logging
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -18,8 +16,6 @@ from data.errors import (
     VoteError,
 )
 from lensmodel.errors import ExplanationError, ModelError
-
-log = logging.getLogger("lensvet")
 
 STATUS: dict[type[LensVetError], int] = {
     UnknownObjectError: 404,
@@ -50,7 +46,7 @@ def problem(status: int, detail: str) -> JSONResponse:
 
 
 def answer_errors_as_json(app: FastAPI) -> None:
-    """Let every error of a route become one sentence."""
+    """Let what a route refuses become one sentence; `dashboard.guard` does it for what nobody expected."""
 
     @app.exception_handler(LensVetError)
     def _ours(_: Request, error: LensVetError) -> JSONResponse:
@@ -62,14 +58,12 @@ def answer_errors_as_json(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def _refused(_: Request, error: HTTPException) -> JSONResponse:
+        # FastAPI's word for a body that is not UTF-8, or nested without end.
+        if error.status_code == 400:
+            return problem(422, "the body is not JSON that can be read")
         answer = problem(error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
         return answer
-
-    @app.exception_handler(Exception)
-    def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.error("%s %s failed", request.method, request.url.path[:200], exc_info=error)
-        return problem(500, "the server failed on this request; its log says why")
 
 
 def _sentence(entry: dict[str, object]) -> str:

@@ -42,10 +42,13 @@ def run(arguments: Namespace) -> None:
         if object_id not in objects:
             raise UnknownObjectError(object_id)
     with progress_bar(f"{arguments.method} of {card.title}", "maps") as show:
-        explain_objects(
+        report = explain_objects(
             campaign,
             card,
             arguments.method,
             object_ids,
             on_progress=lambda progress: show(progress.done, progress.total),
         )
+    for object_id, reason in report.refused.items():
+        print(f"no map of {object_id[:80]}: {reason}")
+    print(f"{report.computed:,} maps computed, {report.already_there:,} were there")

@@ -8,7 +8,7 @@ Show = Callable[[int, int | None], None]
 
 @contextlib.contextmanager
 def progress_bar(doing: str, unit: str) -> Iterator[Show]:
-    """Gives `show(done, total)`, total None while it is not known; draws on stderr, where it disturbs no pipe."""
+    """Gives `show(done, total)`, total None while it is not known; draws on stderr, off every pipe."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
