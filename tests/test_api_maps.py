@@ -1,0 +1,144 @@
+"""`GET objects/{object_id}/maps/{model}/{method}`: computed by one worker process, when somebody asks."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from dashboard.explainer import Explainer
+from tests.fixtures import map_workers
+from tests.fixtures.campaigns import MODEL, add_scores, filled_campaign
+from tests.fixtures.servers import object_url, running_server
+from tests.test_api_planes import unframed
+
+
+@contextlib.contextmanager
+def serving(tmp_path, worker):
+    campaign = filled_campaign(tmp_path / "c", ["a", "a/b", *(f"o{n}" for n in range(8))])
+    add_scores(campaign, {"a": 1.0})
+    with running_server(campaign) as client:
+        state = client.app.state.lensvet
+        state.explainer = Explainer(campaign, worker)
+        client.campaign = campaign
+        yield client
+
+
+def map_url(object_id: str, model: str = MODEL, method: str = "evidence") -> str:
+    return object_url(object_id, "maps", model, method)
+
+
+def jobs_of(client) -> list[str]:
+    path = client.campaign.path / "jobs.txt"
+    return path.read_text().split() if path.exists() else []
+
+
+def worker_of(client) -> int:
+    process, _ = client.app.state.lensvet.explainer._worker._running
+    return process.pid
+
+
+def test_a_map_is_computed_once_and_kept(tmp_path):
+    with serving(tmp_path, map_workers.spot_maps) as client:
+        first = client.get(map_url("a"))
+        assert first.status_code == 200, first.text
+        assert client.get(map_url("a")).content == first.content
+        assert client.get(map_url("a/b")).status_code == 200
+        assert jobs_of(client) == ["a", "a/b"]
+
+
+def test_a_map_arrives_as_it_was_computed_with_its_place(tmp_path):
+    with serving(tmp_path, map_workers.spot_maps) as client:
+        body = client.get(map_url("a")).content
+    header, start = unframed(body, b"LVM1")
+    values = np.frombuffer(body, "<f4", offset=start).reshape(header["shape"])
+    assert start % 8 == 0
+    assert values[5, 9] == 1
+    assert np.isnan(values[0, 0])
+    assert (header["signed"], header["unit"], header["method"]) == (True, "logit", "evidence")
+    assert header["pixel_scale_arcsec"] == pytest.approx(0.1)
+    assert header["position"]["x_arcsec"] == pytest.approx(0.15)
+    assert header["position"]["y_arcsec"] == pytest.approx(-0.25)
+
+
+@pytest.mark.parametrize(
+    ("object_id", "model", "method"),
+    [
+        ("nobody", MODEL, "evidence"),
+        ("a", "nothing-00000000", "evidence"),
+        ("a", "../../scores", "evidence"),
+        ("a", MODEL, "guesswork"),
+        ("a", MODEL, "../occlusion"),
+    ],
+)
+def test_what_is_not_known_is_404_and_starts_no_process(tmp_path, object_id, model, method):
+    with serving(tmp_path, map_workers.spot_maps) as client:
+        answer = client.get(map_url(object_id, model.replace("/", "%2F"), method.replace("/", "%2F")))
+        assert answer.status_code == 404
+        assert client.app.state.lensvet.explainer._worker._running is None
+
+
+def test_an_object_that_the_model_cannot_see_is_422_with_the_reason(tmp_path):
+    with serving(tmp_path, map_workers.refusing_maps) as client:
+        answer = client.get(map_url("a"))
+    assert answer.status_code == 422
+    assert "OU-66 needs 66" in answer.json()["detail"]
+
+
+def test_a_worker_that_dies_is_started_again(tmp_path):
+    with serving(tmp_path, map_workers.dying_once) as client:
+        assert client.get(map_url("a")).status_code == 200
+        os.kill(worker_of(client), signal.SIGKILL)
+        assert client.get(map_url("a/b")).status_code == 200
+
+
+def test_a_worker_that_dies_of_the_same_map_again_is_503_and_the_server_lives(tmp_path):
+    with serving(tmp_path, map_workers.always_dying) as client:
+        assert client.get(map_url("a")).status_code == 503
+        assert client.get(object_url("a")).status_code == 200
+
+
+def test_the_newest_request_is_next_and_what_nobody_waits_for_is_left_out(tmp_path):
+    with serving(tmp_path, map_workers.slow_maps) as client:
+        impatient = [threading.Thread(target=ask_and_leave, args=(client, f"o{n}")) for n in range(6)]
+        for thread in impatient:
+            thread.start()
+            time.sleep(0.05)
+        assert client.get(map_url("o7")).status_code == 200
+        for thread in impatient:
+            thread.join()
+        assert jobs_of(client).index("o7") <= 2
+        assert len(jobs_of(client)) < 7
+
+
+def test_other_requests_are_answered_while_a_map_is_computed(tmp_path):
+    with serving(tmp_path, map_workers.slow_maps) as client:
+        asking = threading.Thread(target=client.get, args=(map_url("a"),))
+        asking.start()
+        time.sleep(0.3)
+        started = time.monotonic()
+        assert client.get(object_url("a", "planes")).status_code == 200
+        took_s = time.monotonic() - started
+        assert asking.is_alive()
+        asking.join()
+        assert took_s < 0.4
+
+
+def test_the_worker_ends_with_the_server_also_in_the_middle_of_a_map(tmp_path):
+    with serving(tmp_path, map_workers.slow_maps) as client:
+        client.get(map_url("a"))
+        pid = worker_of(client)
+        threading.Thread(target=ask_and_leave, args=(client, "a/b")).start()
+        time.sleep(0.1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def ask_and_leave(client, object_id: str) -> None:
+    import httpx
+
+    with contextlib.suppress(httpx.HTTPError):
+        httpx.get(f"{str(client.base_url).rstrip('/')}{map_url(object_id)}", timeout=0.1)

@@ -1,0 +1,140 @@
+"""`GET queue`: orders, paging, what is left to do, while scores arrive."""
+
+import uuid
+
+import pytest
+
+from dashboard.queue_order import ORDERS
+from tests.fixtures.campaigns import MODEL, add_objects, add_scores, filled_campaign
+from tests.fixtures.servers import API, as_inspector, running_server
+
+LOGITS = {"a": -3.0, "b": 2.0, "c": 0.1, "d": 5.0}
+
+
+@pytest.fixture
+def client(tmp_path):
+    campaign = filled_campaign(tmp_path / "c", ["a", "b", "c", "d", "e", "f"], size_px=4)
+    with running_server(campaign) as client:
+        client.campaign = campaign
+        yield client
+
+
+def queue(client, **parameters: object) -> dict:
+    answer = client.get(f"{API}/queue", params=parameters)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def ids(page: dict) -> list[str]:
+    return [item["object_id"] for item in page["items"]]
+
+
+def post(client, object_id: str, grade: str | None) -> None:
+    values = {"vote_id": str(uuid.uuid4()), "object_id": object_id, "phase": "blind", "grade": grade}
+    assert client.post(f"{API}/votes", json=values).status_code == 201
+
+
+def test_before_any_score_the_queue_is_the_catalogue(client):
+    page = queue(client)
+    assert ids(page) == list("abcdef")
+    assert (page["order"], page["model"], page["scored"], page["total"]) == ("p_lens", None, 0, 6)
+
+
+def test_scored_objects_come_first_as_soon_as_they_are_scored(client):
+    before = queue(client)["version"]
+    add_scores(client.campaign, LOGITS)
+    page = queue(client)
+    assert ids(page) == ["d", "b", "c", "a", "e", "f"]
+    assert [item["rank"] for item in page["items"]] == [1, 2, 3, 4, 5, 6]
+    assert (page["scored"], page["model"]) == (4, MODEL)
+    assert page["version"] != before
+    assert queue(client)["version"] == page["version"]
+
+
+def test_objects_that_arrive_later_are_listed(client):
+    add_scores(client.campaign, LOGITS)
+    queue(client)
+    add_objects(client.campaign, ["g"], size_px=4)
+    add_scores(client.campaign, {"g": 9.0})
+    page = queue(client)
+    assert ids(page)[0] == "g"
+    assert page["total"] == 7
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_pages_of_every_order_join_without_gap_or_repeat(client, order: str):
+    add_scores(client.campaign, LOGITS)
+    joined = [i for offset in range(0, 6, 2) for i in ids(queue(client, order=order, offset=offset, limit=2))]
+    assert joined == ids(queue(client, order=order, limit=100))
+    assert sorted(joined) == list("abcdef")
+
+
+def test_what_was_decided_leaves_what_is_to_do(client):
+    post(client, "b", "A")
+    post(client, "c", None)
+    assert ids(queue(client)) == ["a", "d", "e", "f"]
+    assert ids(queue(client, show="graded")) == ["b"]
+    assert ids(queue(client, show="skipped")) == ["c"]
+    page = queue(client, show="all")
+    assert {item["object_id"]: item["grade"] for item in page["items"]}["b"] == "A"
+    assert (page["graded"], page["skipped"], page["total"], page["matching"]) == (1, 1, 6, 6)
+    assert queue(client)["matching"] == 4
+
+
+def test_each_inspector_has_a_queue_of_his_or_her_own(client):
+    post(client, "b", "A")
+    assert "b" in ids(queue(as_inspector(client, "Bo")))
+
+
+def test_a_shuffle_is_the_same_for_the_same_seed_and_ones_own_without_one(client):
+    add_objects(client.campaign, [f"more {n}" for n in range(30)], size_px=4)
+    assert queue(client, order="random", seed=1) == queue(client, order="random", seed=1)
+    assert ids(queue(client, order="random", seed=1)) != ids(queue(client, order="random", seed=2))
+    bo = as_inspector(client, "Bo")
+    assert ids(queue(client, order="random")) != ids(queue(bo, order="random"))
+
+
+def test_a_model_may_be_named(client):
+    add_scores(client.campaign, LOGITS)
+    add_scores(client.campaign, {"f": 1.0}, model="ou-66-aaaaaaaa")
+    assert queue(client)["model"] == MODEL
+    assert ids(queue(client, model="ou-66-aaaaaaaa"))[0] == "f"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"order": "best"},
+        {"model": "../../etc"},
+        {"offset": -1},
+        {"limit": 0},
+        {"limit": 100_000},
+        {"show": "mine"},
+        {"seed": -1},
+        {"seed": "x"},
+    ],
+    ids=str,
+)
+def test_a_parameter_that_means_nothing_is_422(client, parameters):
+    answer = client.get(f"{API}/queue", params=parameters)
+    assert answer.status_code == 422
+    assert set(answer.json()) == {"detail"}
+
+
+def test_health_counts_objects_scores_and_votes(client):
+    add_scores(client.campaign, {**LOGITS, "e": None})
+    post(client, "a", "X")
+    health = client.get(f"{API}/health").json()
+    assert (health["status"], health["objects"], health["votes"]) == ("ok", 6, 1)
+    assert health["scored"] == {MODEL: 5}
+
+
+def test_the_campaign_names_every_choice_of_the_page(client):
+    add_scores(client.campaign, LOGITS)
+    campaign = client.get(f"{API}/campaign").json()
+    assert campaign["bands"] == ["VIS", "Y", "J", "H"]
+    assert campaign["composite"] == ["H", "J", "VIS"]
+    assert [grade["id"] for grade in campaign["grades"]] == ["A", "B", "C", "X"]
+    assert [order["name"] for order in campaign["orders"]] == list(ORDERS)
+    assert [model["version"] for model in campaign["models"]] == [MODEL]
+    assert {"name", "title", "shows", "cannot_say", "unit", "signed"} == set(campaign["methods"][0])
