@@ -4,9 +4,12 @@ const PAGE = 40;
 const REFILL_BELOW = 16;
 
 export class Queue {
-  /** `fetchPage(parameters)` asks the API for a page of candidates; `onChange()` is called when something moved. */
-  constructor({ fetchPage, onChange }) {
-    Object.assign(this, { fetchPage, onChange });
+  /**
+   * `fetchPage(parameters)` asks the API for a page of candidates; `onChange()` is called when something moved;
+   * `isSettled()` tells whether the server knows all decisions, so that its counts are the true ones.
+   */
+  constructor({ fetchPage, onChange, isSettled }) {
+    Object.assign(this, { fetchPage, onChange, isSettled });
     this.settings = { order: null, model: null, seed: 0, show: "todo" };
     this.visited = [];
     this.at = -1;
@@ -87,7 +90,7 @@ export class Queue {
 
   moved() {
     this.onChange();
-    if (this.upcoming.length < REFILL_BELOW) this.refill();
+    if (this.upcoming.length < REFILL_BELOW) this.refill().catch(() => {}); // away: the page's poll asks again
   }
 
   /** Ask for what comes next; with `anew` the future is replaced, as when scores arrived. */
@@ -101,13 +104,18 @@ export class Queue {
       this.upcoming = fresh.map((item) => ({ ...item, decision: item.grade ?? undefined }));
       this.exhausted = fresh.length === 0;
       this.version = page.version;
-      this.progress = { total: page.total, scored: page.scored, graded: page.graded, skipped: page.skipped };
+      this.count(page);
       Object.assign(this.settings, { order: page.order, model: page.model });
     } finally {
       this.refilling = false;
     }
     if (!this.current && this.takeNext()) this.at = this.visited.length - 1;
     this.onChange();
+  }
+
+  /** Take over the server's counts; while votes are on their way, ours are ahead. */
+  count({ total, scored, graded, skipped }) {
+    Object.assign(this.progress, { total, scored }, this.isSettled() ? { graded, skipped } : {});
   }
 
   undecidedVisited() {

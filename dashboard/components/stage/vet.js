@@ -39,7 +39,10 @@ class Vet {
     this.explanation = { method: null, map: null };
     this.marking = null; // {kind, at} while the crosshair is out
     this.outboxState = { unacked: 0, offline: false };
-    this.queue = new Queue({ fetchPage: (parameters) => getJson("queue", parameters), onChange: () => this.show() });
+    this.queue = new Queue({
+      fetchPage: (parameters) => getJson("queue", parameters), onChange: () => this.show(),
+      isSettled: () => this.grading.outbox.unacked === 0,
+    });
     this.grading = new Grading({
       campaign, queue: this.queue, candidates: this.candidates, seen: () => ({ phase: this.phase(), model: this.model }),
       say: (words) => this.say(words), onOutbox: (state) => this.outboxChanged(state), onStored: (vote) => this.wantDetails(vote.object_id),
@@ -117,13 +120,14 @@ class Vet {
     try {
       const [page, { models }] = await Promise.all([getJson("queue", { ...this.queue.settings, limit: 1 }), getJson("campaign")]);
       this.campaign.models = models;
+      this.queue.count(page);
       if (page.version !== this.queue.version) await this.queue.refill(true);
       if (outbox.offline) {
         outbox.offline = false;
         outbox.report();
         outbox.flush();
       }
-      this.refresh();
+      this.show();
     } catch {
       outbox.offline = true;
       outbox.report();
@@ -249,12 +253,12 @@ class Vet {
     for (const entry of ahead) {
       this.candidates.planes(entry).then((cutout) => {
         this.painter.prepare(cutout, this.settings);
-        this.strip.update(this.queue);
+        this.updateStrip();
       }, () => {});
       // Asking for the details of a graded object reveals it; that waits until the inspector goes there.
       if (entry.decision === undefined) this.candidates.details(entry.object_id).catch(() => {});
     }
-    for (const entry of this.queue.behind(PREFETCH)) this.candidates.planes(entry).then(() => this.strip.update(this.queue), () => {});
+    for (const entry of this.queue.behind(PREFETCH)) this.candidates.planes(entry).then(() => this.updateStrip(), () => {});
     const [next] = ahead;
     if (next && this.explanation.method && this.campaign.reveal === "open") {
       this.candidates.map(next.object_id, this.model.version, this.explanation.method).catch(() => {});
@@ -275,7 +279,17 @@ class Vet {
       withheld: Boolean(details?.withheld), marking: this.marking?.kind ?? null,
     };
     for (const part of [this.header, this.toolbar, this.sidebar]) part.update(state);
-    this.strip.update(this.queue);
+    this.updateStrip();
+  }
+
+  /** After the frame: the picture is not kept waiting for its neighbours' thumbnails. */
+  updateStrip() {
+    if (this.stripWaits) return;
+    this.stripWaits = true;
+    requestAnimationFrame(() => setTimeout(() => {
+      this.stripWaits = false;
+      this.strip.update(this.queue);
+    }));
   }
 
   outboxChanged(state) {

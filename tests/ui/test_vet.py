@@ -1,0 +1,260 @@
+"""`/vet` in a real browser: looking, grading, walking, undoing, by keyboard."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from data.campaign import Campaign
+from data.cutouts import Plane
+from data.label_store import LabelStore
+from data.votes import Vote
+from tests.fixtures.galaxies import campaign_of, cutout, galaxy, score
+from tests.ui.conftest import Server
+from tests.ui.stage import all_saved, grade, open_vet, painted, part, press, waits_to_be_saved
+
+pytestmark = pytest.mark.browser
+
+Serve = Callable[[Campaign], Server]
+IDS = [f"EUCL J{n:06d}" for n in range(12)]
+
+
+@pytest.fixture
+def twelve(tmp_path: Path) -> Campaign:
+    """Twelve scored candidates, the first the most lens-like."""
+    campaign = campaign_of(tmp_path / "twelve", [cutout(name, galaxy(n)) for n, name in enumerate(IDS)])
+    score(campaign, {name: 0.95 - 0.07 * n for n, name in enumerate(IDS)})
+    return campaign
+
+
+def votes_of(campaign: Campaign) -> list[Vote]:
+    store = LabelStore.open(campaign.database_url)
+    try:
+        return store.votes()[::-1]
+    finally:
+        store.close()
+
+
+def test_the_most_lens_like_candidate_comes_first_and_nothing_is_preselected(
+    page: Page, twelve: Campaign, served: Serve
+) -> None:
+    assert open_vet(page, served(twelve).url) == IDS[0]
+    expect(part(page, "scores")).to_contain_text("0.95")
+    expect(page.locator('[aria-pressed="true"][data-testid^="grade-"]')).to_have_count(0)
+    expect(page.locator('.chip[aria-pressed="true"]')).to_have_count(0)
+
+
+def test_each_grade_key_votes_on_the_painted_candidate_and_moves_on(
+    page: Page, twelve: Campaign, served: Serve
+) -> None:
+    open_vet(page, served(twelve).url)
+    graded = [grade(page, key) for key in "abcx"]
+    all_saved(page)
+    assert graded == IDS[:4]
+    assert [(vote.object_id, vote.grade) for vote in votes_of(twelve)] == list(
+        zip(IDS[:4], "ABCX", strict=True)
+    )
+    assert all(vote.elapsed_ms is not None and vote.planes_hash for vote in votes_of(twelve))
+
+
+def test_everything_that_a_vote_can_say_is_said_by_keys(page: Page, twelve: Campaign, served: Serve) -> None:
+    open_vet(page, served(twelve).url)
+    press(page, "k", "m", "t", "q", "t", "r", "f", "w", "m")
+    page.keyboard.type('=1+1 <b>"arc"</b> 弧')
+    press(
+        page, "Escape", "l", "ArrowRight", "ArrowRight", "ArrowUp", "Enter", "i", "Shift+ArrowLeft", "Enter"
+    )
+    grade(page, "b")
+    all_saved(page)
+    [vote] = votes_of(twelve)
+    assert (vote.contaminant, vote.flag) == ("merger", "wrong_reason")
+    assert set(vote.tags) == {"quad", "red_ring"}
+    assert vote.comment == '=1+1 <b>"arc"</b> 弧'
+    assert [(mark.kind, mark.x_px, mark.y_px) for mark in vote.marks] == [
+        ("lens", 33.5, 32.5),
+        ("image", 21.5, 31.5),
+    ]
+    assert vote.marks[0].ra_deg == pytest.approx(58.2 - 0.2 / 3600 / np.cos(np.radians(49.47)), abs=1e-7)
+
+
+def test_undo_goes_back_with_what_was_said_and_keeps_the_first_vote_in_history(
+    page: Page, twelve: Campaign, served: Serve
+) -> None:
+    open_vet(page, served(twelve).url)
+    press(page, "k", "s")
+    first = grade(page, "a")
+    second = grade(page, "x")
+    press(page, "u")
+    assert painted(page, other_than=IDS[2]) == second
+    press(page, "u")
+    assert painted(page, other_than=second) == first
+    expect(part(page, "contaminant-spiral")).to_have_attribute("aria-pressed", "true")
+    grade(page, "c")
+    all_saved(page)
+    kept = votes_of(twelve)
+    assert [(vote.kind, vote.grade) for vote in kept] == [
+        ("grade", "A"),
+        ("grade", "X"),
+        ("undo", None),
+        ("undo", None),
+        ("grade", "C"),
+    ]
+    assert kept[2].supersedes == kept[1].vote_id
+    assert kept[3].supersedes == kept[0].vote_id
+
+
+def test_a_skipped_candidate_is_left_out_until_asked_for(page: Page, twelve: Campaign, served: Serve) -> None:
+    server = served(twelve)
+    open_vet(page, server.url)
+    skipped = grade(page, "s")
+    all_saved(page)
+    page.reload()
+    assert painted(page) == IDS[1]
+    part(page, "show").select_option("skipped")
+    press(page, "ArrowRight")
+    assert skipped == IDS[0]
+
+
+def test_walking_and_jumping_change_nothing_but_the_view(page: Page, twelve: Campaign, served: Serve) -> None:
+    open_vet(page, served(twelve).url)
+    press(page, "ArrowRight")
+    assert painted(page, other_than=IDS[0]) == IDS[1]
+    press(page, "ArrowLeft")
+    assert painted(page, other_than=IDS[1]) == IDS[0]
+    press(page, "j")
+    page.keyboard.type(IDS[7])
+    press(page, "Enter")
+    assert painted(page, other_than=IDS[0]) == IDS[7]
+    press(page, "j")
+    page.keyboard.type("no such id")
+    press(page, "Enter")
+    expect(part(page, "notice")).to_contain_text("no object no such id")
+    assert votes_of(twelve) == []
+
+
+def test_a_grade_on_an_earlier_candidate_is_a_revision_that_supersedes(
+    page: Page, twelve: Campaign, served: Serve
+) -> None:
+    open_vet(page, served(twelve).url)
+    first = grade(page, "a")
+    press(page, "ArrowLeft")
+    assert painted(page, other_than=IDS[1]) == first
+    expect(part(page, "grade-A")).to_have_attribute("aria-pressed", "true")
+    press(page, "c")
+    assert painted(page, other_than=first) == IDS[1]
+    all_saved(page)
+    old, new = votes_of(twelve)
+    assert (new.grade, new.supersedes) == ("C", old.vote_id)
+
+
+def test_votes_wait_in_the_browser_while_the_server_is_away(
+    page: Page, twelve: Campaign, served: Serve
+) -> None:
+    server = served(twelve)
+    open_vet(page, server.url)
+    first = grade(page, "a")
+    all_saved(page)
+    server.kill()
+    away = [grade(page, key) for key in "bcx"]
+    waits_to_be_saved(page, 3)
+    expect(part(page, "saved")).to_contain_text("3 waiting")
+    server.start()
+    all_saved(page)
+    expect(part(page, "saved")).to_contain_text("all saved")
+    assert [(vote.object_id, vote.grade) for vote in votes_of(twelve)] == list(
+        zip([first, *away], "ABCX", strict=True)
+    )
+
+
+def test_a_draft_survives_a_reload(page: Page, twelve: Campaign, served: Serve) -> None:
+    open_vet(page, served(twelve).url)
+    press(page, "m")
+    page.keyboard.type("half a thought")
+    press(page, "Escape", "t", "d")
+    page.reload()
+    painted(page)
+    expect(part(page, "comment")).to_have_value("half a thought")
+    expect(part(page, "tag-double_ring")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_bright_pixel_is_drawn_where_it_is_with_y_up(page: Page, tmp_path: Path, served: Serve) -> None:
+    flux = np.zeros((20, 30), np.float32)
+    flux[15, 25] = 1.0  # near the upper right corner
+    campaign = campaign_of(tmp_path / "one", [cutout("corner", {"VIS": Plane(flux, 0.1, 24.6)})])
+    open_vet(page, served(campaign).url)
+    box = page.locator(".picture canvas").bounding_box()
+    assert box is not None
+    scale = min(box["width"] / 30, box["height"] / 20)
+    x = box["width"] / 2 + (25 - 14.5) * scale
+    y = box["height"] / 2 - (15 - 9.5) * scale
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    expect(part(page, "readout")).to_contain_text("x 25.0 y 15.0")
+    expect(part(page, "readout")).to_contain_text("VIS 1.000")
+    level = page.evaluate(
+        """([x, y]) => { const c = document.querySelector('.picture canvas'), r = c.width / c.clientWidth;
+        return c.getContext('2d').getImageData(x * r, y * r, 1, 1).data[0]; }""",
+        [x, y],
+    )
+    assert level > 200
+
+
+def test_blind_first_withholds_scores_and_maps_until_the_grade_is_stored(
+    page: Page, tmp_path: Path, served: Serve
+) -> None:
+    cutouts = [
+        cutout(name, galaxy(n), columns={"class": "lens", "mag_vis": 21.5}) for n, name in enumerate(IDS[:4])
+    ]
+    campaign = campaign_of(tmp_path / "blind", cutouts, reveal="after-grade")
+    score(campaign, dict.fromkeys(IDS[:4], 0.4321))
+    answers: list[str] = []
+    page.on(
+        "response",
+        lambda answer: (
+            answers.append(answer.text()) if "json" in answer.headers.get("content-type", "") else None
+        ),
+    )
+    open_vet(page, served(campaign).url)
+    expect(part(page, "withheld")).to_contain_text("after your grade")
+    expect(part(page, "overlay-occlusion")).to_have_count(0)
+    page.wait_for_load_state("networkidle")
+    assert not any("0.4321" in answer or '"lens"' in answer.replace('"id":"lens"', "") for answer in answers)
+    graded = grade(page, "b")
+    all_saved(page)
+    press(page, "ArrowLeft")
+    assert painted(page) == graded
+    expect(part(page, "scores")).to_contain_text("0.43")
+    expect(part(page, "truth")).to_contain_text("lens")
+    press(page, "c")
+    painted(page, other_than=graded)
+    all_saved(page)
+    assert [(vote.grade, vote.phase) for vote in votes_of(campaign)] == [("B", "blind"), ("C", "revealed")]
+
+
+def test_candidates_appear_while_scoring_goes_on(page: Page, tmp_path: Path, served: Serve) -> None:
+    campaign = campaign_of(tmp_path / "streaming", [cutout(name, galaxy(n)) for n, name in enumerate(IDS)])
+    score(campaign, {IDS[5]: 0.6})
+    assert open_vet(page, served(campaign).url) == IDS[5]
+    expect(part(page, "scoring")).to_contain_text("scoring… 1")
+    score(campaign, {IDS[9]: 0.9, IDS[2]: 0.8})
+    expect(part(page, "scoring")).to_contain_text("scoring… 3")
+    assert grade(page, "a") == IDS[5]
+    assert painted(page) == IDS[9]
+    assert grade(page, "a") == IDS[9]
+    assert painted(page) == IDS[2]
+
+
+def test_nothing_is_asked_of_other_hosts(page: Page, twelve: Campaign, served: Serve) -> None:
+    server = served(twelve)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_vet(page, server.url)
+    page.wait_for_load_state("networkidle")
+    elsewhere = [
+        url
+        for url in asked
+        if not url.startswith((server.url, "blob:", "data:", server.url.replace("http", "ws")))
+    ]
+    assert asked
+    assert elsewhere == []
