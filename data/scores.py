@@ -48,8 +48,8 @@ def scores_of(parts: Sequence[Path], object_ids: Iterable[str]) -> dict[str, dic
     if not parts or not wanted:
         return {}
     names = [str(part) for part in parts]
-    rows = duckdb.execute(
-        "SELECT * FROM read_parquet($names) WHERE object_id IN (SELECT unnest($wanted))",
-        {"names": names, "wanted": wanted},
-    ).to_arrow_table()
+    query = "SELECT * FROM read_parquet($names) WHERE object_id IN (SELECT unnest($wanted))"
+    # A connection of our own: the module's is shared by all threads.
+    with duckdb.connect() as connection:
+        rows = connection.sql(query, params={"names": names, "wanted": wanted}).to_arrow_table()
     return {row["object_id"]: row for row in rows.to_pylist()}

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from data.campaign import Campaign
+from data.cutout_store import CutoutStore
 from data.files import held_alone
 from data.objects import ObjectTable, StoredObject
 from data.scores import SCORE_SCHEMA, scored_ids, write_part
@@ -72,7 +73,7 @@ def score(
         parts = _Parts(folder)
         try:
             for batch in batches(card, store, waiting, batch_size):
-                parts.add(score_rows(network, card, batch, field_of(card, store, batch.group)))
+                parts.add(score_rows(network, card, store, batch))
                 if on_progress is not None:
                     on_progress(Progress(parts.scored + parts.refused, len(waiting)))
                 if stop is not None and stop():
@@ -84,7 +85,7 @@ def score(
 
 
 @torch.inference_mode()
-def score_rows(network: LensNetwork, card: ModelCard, batch: Batch, field: Field) -> list[ScoreRow]:
+def score_rows(network: LensNetwork, card: ModelCard, store: CutoutStore, batch: Batch) -> list[ScoreRow]:
     """A row for each object of a batch: scores, or the reason why there are none."""
     rows: list[ScoreRow] = [
         {"object_id": stored.object_id, "reason": reason}
@@ -94,6 +95,7 @@ def score_rows(network: LensNetwork, card: ModelCard, batch: Batch, field: Field
         return rows
     normalised = network.normalise(batch.flux).contiguous(memory_format=torch.channels_last)
     output: NetworkOutput = network(normalised)
+    field = field_of(card, store, batch.group)
     agreement = where_why(network, output, field.shape, card.pixel_scale_arcsec)
     for index, verdict in zip(batch.seen, _verdicts(output, agreement, field), strict=True):
         rows[index] |= verdict | _on_the_sky(batch.objects[index], verdict)

@@ -1,0 +1,272 @@
+"""Scoring: parts, resuming, refusals, positions on the sky, one run at a time."""
+
+import multiprocessing
+import random
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+import lensmodel.scoring
+from data.campaign import create_campaign
+from data.cutouts import Cutout
+from data.errors import CampaignError
+from data.files import held_alone
+from data.scores import SCORE_SCHEMA, scores_of
+from lensmodel.batches import batches
+from lensmodel.models import load_network
+from lensmodel.networks import LensNetwork, NetworkOutput
+from lensmodel.preprocessing import flux_batch
+from lensmodel.scoring import score
+from tests.fixtures.networks import added_model, random_network
+from tests.fixtures.packed import NORTH_UP, fill, planes
+from tests.fixtures.scoring_run import score_slowly
+
+
+def small_cutouts(number, first=0):
+    """What OU-66 takes as it is: 66x66 px of 0.3 arcsec."""
+    return [Cutout(f"object {i}", planes((66, 66), 0.3, seed=i)) for i in range(first, first + number)]
+
+
+def rows_of(campaign, card):
+    parts = campaign.score_parts(card.version)
+    rows = [row for part in parts for row in pq.read_table(part).to_pylist()]
+    return {row["object_id"]: row for row in rows}, len(rows)
+
+
+def test_every_object_gets_the_logit_of_a_plain_forward_pass(campaign, tmp_path):
+    fill(campaign, small_cutouts(20))
+    card = added_model(tmp_path)
+    report = score(campaign, card, batch_size=7)
+    assert (report.scored, report.refused, report.already_there) == (20, 0, 0)
+    rows, count = rows_of(campaign, card)
+    assert count == 20
+    store = campaign.cutouts()
+    for stored in campaign.objects().rows_of(campaign.objects().ids):
+        flux, _ = flux_batch(card, store, stored.cutout_group, np.array([stored.cutout_row]))
+        network = load_network(card)
+        with torch.inference_mode():
+            logit = network(network.normalise(flux)).logit.item()
+        row = rows[stored.object_id]
+        assert row["logit"] == pytest.approx(logit, abs=1e-5)
+        assert row["p_lens"] == pytest.approx(1 / (1 + np.exp(-row["logit"])))
+        assert {row[name] for name in ("x_arcsec", "ra_deg", "where_why", "reason")} == {None}
+
+
+def test_parts_have_the_schema_that_readers_expect(campaign, tmp_path):
+    fill(campaign, small_cutouts(3))
+    card = added_model(tmp_path)
+    score(campaign, card)
+    (part,) = campaign.score_parts(card.version)
+    assert pq.read_schema(part).equals(SCORE_SCHEMA)
+    assert set(scores_of([part], ["object 1", "nobody"])) == {"object 1"}
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64, 1000])
+def test_any_batch_size_does(campaign, tmp_path, batch_size):
+    fill(campaign, small_cutouts(10))
+    assert score(campaign, added_model(tmp_path), batch_size=batch_size).scored == 10
+
+
+def test_objects_that_come_later_are_scored_and_the_others_left_alone(campaign, tmp_path):
+    card = added_model(tmp_path)
+    fill(campaign, small_cutouts(5))
+    score(campaign, card)
+    before, _ = rows_of(campaign, card)
+    fill(campaign, small_cutouts(4, first=5))
+    report = score(campaign, card)
+    assert (report.scored, report.already_there) == (4, 5)
+    after, count = rows_of(campaign, card)
+    assert count == 9
+    assert before.items() <= after.items()
+    assert score(campaign, card).scored == 0
+
+
+def test_a_campaign_may_mix_shapes_scales_and_kinds_and_each_refusal_has_its_reason(campaign, tmp_path):
+    dark = planes((66, 66), 0.3)
+    dark["H"].flux[:] = np.nan
+    flat = planes((66, 66), 0.3)
+    flat["VIS"].flux[:] = 3
+    fill(
+        campaign,
+        [
+            Cutout("large", planes((200, 200))),
+            Cutout("native", planes((66, 66), 0.3)),
+            Cutout("other scale", planes((110, 120), 0.2)),
+            Cutout("small", planes((100, 100))),
+            Cutout("one band", planes(bands=("VIS",))),
+            Cutout("picture", planes((66, 66), 0.3), kind="colour"),
+            Cutout("dark", dark),
+            Cutout("flat", flat),
+            Cutout("<b>=1+1'\n", planes((66, 66), 0.3)),
+        ],
+    )
+    card = added_model(tmp_path)
+    report = score(campaign, card)
+    assert (report.scored, report.refused) == (4, 5)
+    rows, _ = rows_of(campaign, card)
+    assert {name for name, row in rows.items() if row["logit"] is None} == {
+        "small", "one band", "picture", "dark", "flat",
+    }  # fmt: skip
+    assert 'OU-66 looks at 19.8": ingest larger cutouts' in rows["small"]["reason"]
+    assert "it has bands VIS; OU-66 needs J, Y, H, VIS" in rows["one band"]["reason"]
+    assert "colour image" in rows["picture"]["reason"]
+    assert "band H has no measured pixel" in rows["dark"]["reason"]
+    assert "band VIS is constant (3)" in rows["flat"]["reason"]
+    assert score(campaign, card).already_there == 9
+
+
+class _Points(LensNetwork):
+    """Says that the lens is 2 arcsec right of and 1 above the centre of what it sees."""
+
+    def __init__(self, logit=0.0):
+        super().__init__()
+        self.logit = logit
+
+    def normalise(self, flux):
+        return flux
+
+    def forward(self, normalised):
+        ones = torch.ones(len(normalised))
+        return NetworkOutput(self.logit * ones, 2 * ones, ones, 0.3 * ones)
+
+
+def test_a_predicted_position_is_counted_from_the_cutout_and_put_on_the_sky(campaign, tmp_path, monkeypatch):
+    place = {"ra_deg": 58.0, "dec_deg": -50.0, "cd_deg": NORTH_UP}
+    fill(
+        campaign,
+        [
+            Cutout("even", planes((200, 200)), **place),
+            Cutout("odd", planes((201, 201)), **place),
+            Cutout("elsewhere", planes((200, 200)), **place, centre_deg=(58.0, -49.0)),
+            Cutout("no sky", planes((200, 200)), ra_deg=58.0, dec_deg=-50.0),
+        ],
+    )
+    monkeypatch.setattr(lensmodel.scoring, "load_network", lambda card: _Points())
+    card = added_model(tmp_path, "ou-200")
+    score(campaign, card)
+    rows, _ = rows_of(campaign, card)
+    assert (rows["even"]["x_arcsec"], rows["even"]["y_arcsec"]) == (2.0, 1.0)
+    assert rows["odd"]["x_arcsec"] == pytest.approx(1.95)
+    assert rows["even"]["position_sigma_arcsec"] == pytest.approx(0.3)
+    assert rows["even"]["dec_deg"] == pytest.approx(-50 + 1 / 3600, abs=1e-7)
+    assert rows["even"]["ra_deg"] == pytest.approx(58 - 2 / 3600 / np.cos(np.radians(50)), abs=1e-6)
+    assert rows["elsewhere"]["dec_deg"] == pytest.approx(-49 + 1 / 3600, abs=1e-7)
+    assert (rows["no sky"]["ra_deg"], rows["no sky"]["x_arcsec"]) == (None, 2.0)
+
+
+def test_an_answer_that_is_not_a_number_is_a_refusal(campaign, tmp_path, monkeypatch):
+    fill(campaign, small_cutouts(2))
+    monkeypatch.setattr(lensmodel.scoring, "load_network", lambda card: _Points(float("nan")))
+    card = added_model(tmp_path)
+    assert score(campaign, card).refused == 2
+    assert rows_of(campaign, card)[0]["object 0"]["reason"] == "the network's answer is not a number"
+
+
+def test_a_network_with_evidence_says_where_and_how_well_it_agrees(campaign, tmp_path, monkeypatch):
+    fill(campaign, [Cutout(str(i), planes((64, 70), seed=i)) for i in range(3)])
+    monkeypatch.setattr(lensmodel.scoring, "load_network", lambda card: random_network("evidence-net"))
+    card = added_model(tmp_path, "evidence-net")
+    assert score(campaign, card).scored == 3
+    for row in rows_of(campaign, card)[0].values():
+        assert 0 <= row["where_why"] <= 1
+        assert abs(row["x_arcsec"]) < 3.5
+
+
+def test_the_first_part_is_there_after_the_first_batch(campaign, tmp_path):
+    fill(campaign, small_cutouts(30))
+    card = added_model(tmp_path)
+    parts_seen, progress_seen = [], []
+
+    def look(progress):
+        progress_seen.append(tuple(progress))
+        parts_seen.append(len(campaign.score_parts(card.version)))
+
+    score(campaign, card, batch_size=1, on_progress=look)
+    assert parts_seen[0] == 1
+    assert progress_seen[-1] == (30, 30)
+
+
+def test_a_run_that_is_asked_to_stop_keeps_what_it_has(campaign, tmp_path):
+    fill(campaign, [*small_cutouts(3), *(Cutout(f"large {i}", planes(seed=i)) for i in range(3))])
+    card = added_model(tmp_path)
+    assert score(campaign, card, stop=lambda: True).scored == 3
+    assert score(campaign, card).already_there == 3
+
+
+def test_ctrl_c_keeps_what_was_scored(campaign, tmp_path, monkeypatch):
+    fill(campaign, [*small_cutouts(3), *(Cutout(f"large {i}", planes(seed=i)) for i in range(3))])
+    card = added_model(tmp_path)
+    monkeypatch.setattr(lensmodel.scoring, "SECONDS_PER_PART", 1e9)
+
+    def interrupt(progress):
+        if progress.done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score(campaign, card, on_progress=interrupt)
+    assert rows_of(campaign, card)[1] == 6
+
+
+def test_two_runs_at_once_are_refused(campaign, tmp_path):
+    fill(campaign, small_cutouts(2))
+    card = added_model(tmp_path)
+    with (
+        held_alone(campaign.scores_path(card.version) / ".lock", doing="scoring"),
+        pytest.raises(CampaignError, match="another process is already scoring"),
+    ):
+        score(campaign, card)
+
+
+def test_a_campaign_without_cutouts_says_what_to_do(campaign, tmp_path):
+    with pytest.raises(CampaignError, match="has no cutouts yet: lensvet ingest"):
+        score(campaign, added_model(tmp_path))
+
+
+def test_batches_hold_whole_chunks_and_every_object_once(campaign, tmp_path):
+    fill(campaign, small_cutouts(130))
+    fill(campaign, [Cutout(f"large {i}", planes(seed=i)) for i in range(5)])
+    card, store, objects = added_model(tmp_path), campaign.cutouts(), campaign.objects()
+    made = list(batches(card, store, objects, 60))
+    chunk = store.chunk_length(made[0].group)
+    assert [len(batch.objects) % chunk for batch in made[:2]] == [0, 0]
+    ids = [stored.object_id for batch in made for stored in batch.objects]
+    assert sorted(ids) == sorted(objects.ids)
+
+
+def test_five_kills_leave_what_an_undisturbed_run_leaves(tmp_path):
+    card = added_model(tmp_path)
+    campaigns = [create_campaign(tmp_path / name, survey="euclid") for name in ("calm", "killed")]
+    for campaign in campaigns:
+        fill(campaign, [Cutout(f"object {i}", planes(seed=i % 7)) for i in range(60)])
+    calm, killed = campaigns
+    score(calm, card, batch_size=8)
+    moment = random.Random(3)
+    # A server that has imported torch once forks each run.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.fixtures.scoring_run"])
+    for _ in range(5):
+        run = context.Process(target=score_slowly, args=(killed.path, card.name))
+        run.start()
+        _wait_for_another_part(killed, card, run)
+        time.sleep(moment.uniform(0, 0.08))
+        run.kill()
+        run.join()
+        rows_of(killed, card)  # each part can be read
+    (killed.scores_path(card.version) / ".part-000099.parquet.abc.partial").write_bytes(b"torn")
+    score(killed, card, batch_size=8)
+    (expected, _), (rows, count) = rows_of(calm, card), rows_of(killed, card)
+    assert rows == expected
+    assert count == 60
+    assert not list(killed.scores_path(card.version).glob(".part-*"))
+    assert len(killed.score_parts(card.version)) > 3
+
+
+def _wait_for_another_part(campaign, card, run):
+    had = len(campaign.score_parts(card.version))
+    end = time.monotonic() + 60
+    while len(campaign.score_parts(card.version)) == had and run.is_alive():
+        assert time.monotonic() < end, "no part came"
+        time.sleep(0.005)
