@@ -43,3 +43,13 @@ export function choice({ label, title, options, value, onChange, testId }) {
   });
   return { element: select, fill, set: (v) => { select.value = v; } };
 }
+
+/** A small square picture: the middle of a larger one, without distortion. */
+export function drawThumbnail(canvas, { bitmap }) {
+  const context = canvas.getContext("2d");
+  const side = Math.min(bitmap.width, bitmap.height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(
+    bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, canvas.width, canvas.height,
+  );
+}

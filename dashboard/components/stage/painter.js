@@ -1,6 +1,6 @@
 // Paints the candidate on the canvas, and says what is under the pointer.
 
-import { h, setPressed, setText } from "./dom.js";
+import { drawThumbnail, h, setPressed, setText } from "./dom.js";
 import { COMPOSITE, Pictures, compositeBands, limitsOf, referencePlane, sceneOf, viewsOf } from "./scene.js";
 import { pixelSettings } from "./settings.js";
 import { formatDec, formatFlux, formatRa, skyOf } from "./sky.js";
@@ -157,10 +157,4 @@ function bandButton(view, actions) {
   const label = view === COMPOSITE ? "RGB" : view;
   const button = h("button", { class: "band", title: `${view === COMPOSITE ? "Colour composite" : `Band ${view}`} (v, space blinks)`, "data-testid": `band-${view}`, onclick: () => actions.set("view", view) }, canvas, h("span", {}, label));
   return { button, canvas };
-}
-
-function drawThumbnail(canvas, { bitmap }) {
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
 }

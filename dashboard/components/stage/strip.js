@@ -1,6 +1,6 @@
 // The strip at the bottom: what you did on the left, what comes on the right. A click goes there.
 
-import { h, setText } from "./dom.js";
+import { drawThumbnail, h, setText } from "./dom.js";
 
 const SIDE = 7;
 
@@ -38,9 +38,8 @@ function slot(actions) {
       const picture = entry && thumbnail(entry.object_id);
       if (picture === painted) return;
       painted = picture;
-      const context = canvas.getContext("2d");
-      context.clearRect(0, 0, 48, 48);
-      if (picture) context.drawImage(picture.bitmap, 0, 0, 48, 48);
+      if (picture) drawThumbnail(canvas, picture);
+      else canvas.getContext("2d").clearRect(0, 0, 48, 48);
     },
   };
 }

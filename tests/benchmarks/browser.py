@@ -1,0 +1,92 @@
+"""What the inspector waits for, in a real browser: start, first candidate, key to picture, key to saved vote."""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from tests.benchmarks.rows import Row, at_most
+from tests.fixtures.browsers import open_chromium
+from tests.fixtures.galaxies import campaign_of, cutout, galaxy, score
+from tests.fixtures.servers import lensvet_process, wait_until_healthy
+
+CANDIDATES = 64
+PORT = 5071
+PAINTED = "document.querySelector('[data-testid=stage]')?.dataset.objectId"
+
+# Presses a key for each candidate as the browser would deliver it; [ms to the frame with the next picture, ms to the
+# acknowledgement of the vote]. An inspector looks before the next key: 200 ms here, the fastest anybody grades.
+GRADE_ALL = """async (count) => {
+  const stage = document.querySelector('[data-testid=stage]');
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  const frame = () => new Promise((resolve) => requestAnimationFrame(() => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = resolve;
+    channel.port2.postMessage(0);
+  }));
+  const times = [];
+  for (let n = 0; n < count; n++) {
+    const before = stage.dataset.objectId;
+    const start = performance.now();
+    document.dispatchEvent(new KeyboardEvent('keydown', {key: 'c', bubbles: true}));
+    while (stage.dataset.objectId === before || !stage.dataset.objectId) await pause(0);
+    await frame();
+    const painted = performance.now() - start;
+    while (stage.dataset.unacked !== '0') await pause(0);
+    times.push([painted, performance.now() - start]);
+    await pause(200);
+  }
+  return times;
+}"""
+
+
+def bench() -> list[Row]:
+    """Rows for one inspector in one browser on this machine."""
+    with tempfile.TemporaryDirectory() as folder, open_chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        return [*_grading(Path(folder), page), _demo_start(Path(folder), page)]
+
+
+def _grading(folder: Path, page: Page) -> list[Row]:
+    names = [f"object {n}" for n in range(CANDIDATES + 1)]
+    planes = [galaxy(n, shape=(100, 100)) for n in range(len(names))]
+    campaign = campaign_of(folder / "grading", [cutout(i, p) for i, p in zip(names, planes, strict=True)])
+    score(campaign, {name: 0.9 - n / 200 for n, name in enumerate(names)})
+    words = ["serve", str(campaign.path), "--port", str(PORT)]
+    with lensvet_process(words, log=folder / "serve.log"):
+        wait_until_healthy(f"http://127.0.0.1:{PORT}")
+        page.goto(f"http://127.0.0.1:{PORT}/vet")
+        page.wait_for_function(PAINTED)
+        page.wait_for_load_state("networkidle")
+        times = page.evaluate(GRADE_ALL, CANDIDATES)
+    painted, saved = ([row[k] for row in times] for k in (0, 1))
+    what = f"{CANDIDATES} candidates of 100x100 px in four bands, Chromium, software rendering"
+    return [
+        at_most(
+            "key to next candidate painted, p95", _p95(painted), 50, "ms", reference=_median(painted, what)
+        ),
+        at_most("key to vote acknowledged, p95", _p95(saved), 150, "ms", reference=_median(saved, what)),
+    ]
+
+
+def _demo_start(folder: Path, page: Page) -> Row:
+    started = time.perf_counter()
+    words = ["demo", "--path", str(folder / "demo"), "--port", str(PORT + 1)]
+    with lensvet_process(words, log=folder / "demo.log"):
+        wait_until_healthy(f"http://127.0.0.1:{PORT + 1}")
+        page.goto(f"http://127.0.0.1:{PORT + 1}/vet")
+        page.wait_for_function(PAINTED)
+        seconds = time.perf_counter() - started
+    return at_most(
+        "lensvet demo to first candidate painted", seconds, 8, "s", reference="a new demo campaign"
+    )
+
+
+def _p95(values: list[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1]
+
+
+def _median(values: list[float], what: str) -> str:
+    return f"{what}; median {statistics.median(values):.0f} ms"
