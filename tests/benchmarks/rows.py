@@ -4,7 +4,7 @@ from typing import TypedDict
 
 
 class Row(TypedDict):
-    """A figure measured in this run. reference : what it is measured against; target : what it should be, in words."""
+    """A figure measured in this run. reference : what it is measured against; target : in words."""
 
     name: str
     value: float

@@ -126,7 +126,7 @@ def test_the_page_fits_the_window_and_can_be_read(
     assert problems == []
 
 
-# Runs in the page: nothing outside the window, no text below 13 px, contrast at least 4.5 to 1 (WCAG 2.1, 1.4.3).
+# Runs in the page: nothing outside the window, no text below 13 px, contrast 4.5 to 1 (WCAG 2.1, 1.4.3).
 READABLE = """() => {
   const problems = [];
   const channel = (v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
