@@ -136,7 +136,7 @@ class CutoutStore:
     def _write(self, cutouts: Sequence[Cutout], layout: Layout) -> tuple[str, int]:
         first_cutout = cutouts[0]
         name = _group_name(first_cutout, layout)
-        if name not in self._root:
+        if name not in self._root or "bands" not in self._group(name).attrs:
             self._create(name, first_cutout)
         first = self._next_rows.get(name, 0)
         for band, plane in first_cutout.planes.items():
@@ -149,7 +149,7 @@ class CutoutStore:
         return name, first
 
     def _create(self, name: str, cutout: Cutout) -> None:
-        group = self._root.create_group(name)
+        group = self._root.create_group(name, overwrite=True)
         for band, plane in cutout.planes.items():
             for array_name, values in ((band, plane.flux), (f"rms/{band}", plane.rms), (f"psf/{band}", plane.psf)):
                 if values is not None:
@@ -163,7 +163,8 @@ class CutoutStore:
                         compressors=_COMPRESSION,
                         dimension_names=("object", "y", "x"),
                     )
-        # The attributes come last: a group that has them is complete.
+        # The attributes come last: a group that lacks them was left by a killed ingest.
+        self._groups[name] = group
         group.attrs.update(
             {
                 "bands": list(cutout.planes),

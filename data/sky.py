@@ -10,6 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
+def separation_arcsec(first_deg: tuple[float, float], second_deg: tuple[float, float]) -> float:
+    """Angle between two positions (ra, dec): the haversine formula, exact for small angles too."""
+    ra1, dec1, ra2, dec2 = map(math.radians, (*first_deg, *second_deg))
+    haversine = (
+        math.sin((dec2 - dec1) / 2) ** 2 + math.cos(dec1) * math.cos(dec2) * math.sin((ra2 - ra1) / 2) ** 2
+    )
+    return 3600 * math.degrees(2 * math.asin(min(1.0, math.sqrt(haversine))))
+
+
 @dataclass(frozen=True)
 class TangentPlane:
     """Where a cutout lies on the sky: the position of its centre and the CD matrix of its reference plane.
@@ -27,7 +36,9 @@ class TangentPlane:
         cd11, cd12, cd21, cd22 = self.cd_deg
         return 3600 * math.sqrt(abs(cd11 * cd22 - cd12 * cd21))
 
-    def sky_of(self, x_arcsec: ArrayLike, y_arcsec: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def sky_of(
+        self, x_arcsec: ArrayLike, y_arcsec: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(ra_deg, dec_deg) of offsets from the centre: gnomonic deprojection, Paper II eqs. 14, 15 and 55."""
         scale = self.pixel_scale_arcsec
         dx = np.asarray(x_arcsec, float) / scale
