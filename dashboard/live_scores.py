@@ -37,7 +37,7 @@ class ScoreColumns:
 class _ModelScores:
     """What was read of one model's parts so far. part_of : for each catalogue row, the index in `parts`.
 
-    first_written : when the first part was; scores that were removed and made anew have parts of the same names.
+    first_written : when the first part was; scores removed and made anew have parts of the same names.
     """
 
     parts: list[Path] = field(default_factory=list)

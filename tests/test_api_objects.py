@@ -39,7 +39,9 @@ def client(tmp_path_factory):
         "sim_z": 0.5,
         "grade": "B",
     }
-    campaign = filled_campaign(tmp_path_factory.mktemp("c") / "c", ["a", LONGEST_ID, *HOSTILE_IDS], columns=columns)
+    campaign = filled_campaign(
+        tmp_path_factory.mktemp("c") / "c", ["a", LONGEST_ID, *HOSTILE_IDS], columns=columns
+    )
     add_scores(campaign, {"a": 2.0})
     with running_server(campaign) as client:
         yield client

@@ -101,7 +101,9 @@ def test_a_missing_field_is_422_and_named(client, missing: str):
     assert missing in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", "null", '"text"', "1", "[" * 100_000, '{"grade": NaN}', "\xff"])
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "null", '"text"', "1", "[" * 100_000, '{"grade": NaN}', "\xff"]
+)
 def test_a_body_that_is_no_json_object_is_422(client, body: str):
     answer = client.post(
         f"{API}/votes", content=body.encode("latin-1"), headers={"Content-Type": "application/json"}

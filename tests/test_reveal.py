@@ -1,4 +1,4 @@
-"""Campaigns with `reveal = "after-grade"`: nothing tells an inspector anything before the blind grade is stored."""
+"""Campaigns with `reveal = "after-grade"`: nothing is told before the blind grade is stored."""
 
 import uuid
 
@@ -41,10 +41,13 @@ ADDRESSES = {
 
 @pytest.fixture
 def client(tmp_path):
-    columns = {"mag": 20.0, "class": "lens", "subtype": "secret-subtype", "expert_grade": "secret-expert-grade"}
-    campaign = filled_campaign(
-        tmp_path / "c", ["a", "b"], reveal="after-grade", columns=columns, size_px=4
-    )
+    columns = {
+        "mag": 20.0,
+        "class": "lens",
+        "subtype": "secret-subtype",
+        "expert_grade": "secret-expert-grade",
+    }
+    campaign = filled_campaign(tmp_path / "c", ["a", "b"], reveal="after-grade", columns=columns, size_px=4)
     add_scores(campaign, {"a": LOGIT, "b": LOGIT})
     with running_server(campaign) as client:
         bo = as_inspector(client, "Secret Bo")
@@ -69,7 +72,9 @@ def test_every_route_is_walked_by_this_test(campaign):
         for route in create_app(campaign, inspector="Ada").routes
         if isinstance(route, APIRoute) and route.include_in_schema
     }
-    assert routes <= set(ADDRESSES), "a new route: say here how it is asked for, and see that it tells nothing"
+    assert routes <= set(ADDRESSES), (
+        "a new route: say here how it is asked for, and see that it tells nothing"
+    )
 
 
 @pytest.mark.parametrize("route", [route for route, addresses in ADDRESSES.items() if addresses])

@@ -1,4 +1,4 @@
-"""The server: pages without a CDN, who may call, what is refused, what is given back when a browser leaves."""
+"""The server: pages without a CDN, who may call, what is refused, what is freed when a browser leaves."""
 
 import asyncio
 import re

@@ -25,22 +25,21 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    from data.ingest import ingest
-
     from dashboard.commands.progress import progress_bar
     from data.campaign import open_campaign
+    from data.ingest import ingest
 
     campaign = open_campaign(arguments.campaign)
-    with progress_bar("reading", "files") as show:
+    with progress_bar("reading", "objects") as show:
         report = ingest(
             campaign,
             arguments.sources,
             catalogue=arguments.catalogue,
             workers=arguments.workers,
-            on_progress=lambda progress: show(progress.done, progress.total),
+            on_progress=lambda progress: show(progress.units_done, progress.units_total),
         )
-    for warning in report.warnings:
-        print(f"warning: {warning}")
+    for warning, count in report.warnings.most_common():
+        print(f"warning: {warning}" + (f" ({count:,} times)" if count > 1 else ""))
     print(f"{report.added:,} objects added, {report.already_there:,} were there")
     if report.rejected:
         print(f"{len(report.rejected):,} files rejected: {campaign.rejected_path} says why")

@@ -24,7 +24,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="see lensvet models (default: our own network)")
     parser.add_argument("--follow", action="store_true", help="go on with files that arrive later")
     parser.add_argument(
-        "--batch-size", type=int, default=64, metavar="N", help="images at once (default: 64)"
+        "--catalogue",
+        type=Path,
+        metavar="FILE",
+        help="with --follow: ids and columns of the files that arrive",
+    )
+    parser.add_argument(
+        "--batch-size", type=int, default=64, metavar="N", help="images at once"
     )
 
 
@@ -35,7 +41,7 @@ def run(arguments: Namespace) -> None:
     campaign = open_campaign(arguments.campaign)
     card = model_named(arguments.model) if arguments.model else default_model()
     if arguments.follow:
-        _follow(campaign, card, arguments.batch_size)
+        _follow(campaign, card, arguments.batch_size, arguments.catalogue)
     else:
         _print_report(card, _score(campaign, card, arguments.batch_size))
 
@@ -68,11 +74,10 @@ def _score(campaign: "Campaign", card: "ModelCard", batch_size: int) -> "Scoring
         )
 
 
-def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int) -> None:
+def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int, catalogue: Path | None) -> None:
     """Read what arrives and score it, until Ctrl-C."""
-    from data.ingest import ingest_new
-
     from data.campaign import open_campaign
+    from data.ingest import ingest_new
 
     print(f"following {', '.join(campaign.sources) or 'what will be ingested'}; Ctrl-C stops", flush=True)
     scored_state = None
@@ -80,7 +85,7 @@ def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int) -> None:
         while True:
             # Opened anew, since another ingest may have added sources.
             campaign = open_campaign(campaign.path)
-            ingest_new(campaign)
+            ingest_new(campaign, catalogue=catalogue)
             state = campaign.catalogue_path.stat().st_mtime_ns if campaign.catalogue_path.exists() else None
             if state != scored_state:
                 _print_report(card, _score(campaign, card, batch_size))

@@ -1,0 +1,214 @@
+"""The command line: errors in one line, exit codes, help by example, children that end."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from dashboard import cli
+from dashboard.commands import COMMANDS
+from data.campaign import open_campaign
+from data.errors import CampaignError
+from tests.fixtures.campaigns import add_scores, filled_campaign
+from tests.fixtures.servers import API, lensvet_process
+
+
+def run(*words: object) -> int:
+    """The exit code."""
+    try:
+        return cli.main([str(word) for word in words])
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_by_examples(name: str, capsys):
+    assert run(name, "--help") == 0
+    text = capsys.readouterr().out
+    assert "examples:" in text
+    assert f"  lensvet {name}" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_examples_of_every_command_can_be_typed(name: str):
+    parser = cli.make_parser()
+    for line in re.findall(r"^  (lensvet .*?)(?:   .*)?$", COMMANDS[name].EXAMPLES, re.MULTILINE):
+        import shlex
+
+        assert parser.parse_args(shlex.split(line)[1:]).command == name
+
+
+def test_help_imports_nothing_slow():
+    code = (
+        "import sys; from dashboard import cli; cli.make_parser().format_help(); print(sorted(sys.modules))"
+    )
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for package in ("torch", "numpy", "panel", "astropy", "zarr", "sqlalchemy", "rich"):
+        assert f"'{package}'" not in listed
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nothing"],
+        [],
+        ["new"],
+        ["new", "x"],
+        ["serve", "x", "--port", "70000"],
+        ["serve", "x", "--port", "http"],
+        ["simulate", "x", "--number", "ten", "--seed", "1"],
+        ["ingest", "x"],
+        ["--nothing"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(words: list[str], capsys):
+    assert run(*words) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith("lensvet")
+    assert "--help" in error
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["serve", "NOWHERE"],
+        ["ingest", "NOWHERE", "x"],
+        ["score", "NOWHERE"],
+        ["export", "NOWHERE", "x.csv"],
+        ["explain", "NOWHERE", "--model", "m", "--method", "evidence"],
+        ["new", "NOWHERE", "--survey", "sloan"],
+        ["new", "NOWHERE", "--survey", "euclid", "--reveal", "never"],
+        ["models", "add", "NOWHERE.pt"],
+    ],
+    ids=" ".join,
+)
+def test_a_failure_is_one_line_and_exit_code_1(words: list[str], tmp_path, capsys):
+    here = [word.replace("NOWHERE", str(tmp_path / "nowhere")) for word in words]
+    assert run(*here) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("lensvet: ")
+    assert error.count("\n") == 1
+
+
+def test_debug_shows_where_an_error_came_from(tmp_path):
+    with pytest.raises(CampaignError):
+        cli.main(["serve", str(tmp_path), "--debug"])
+
+
+def test_new_makes_a_campaign_that_opens(tmp_path, capsys):
+    words = ["new", tmp_path / "q1", "--survey", "euclid", "--title", 'Q1 "group"', "--reveal", "after-grade"]
+    assert run(*words) == 0
+    campaign = open_campaign(tmp_path / "q1")
+    assert (campaign.title, campaign.reveal) == ('Q1 "group"', "after-grade")
+    assert "lensvet ingest" in capsys.readouterr().out
+    assert run(*words) == 1
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org"])
+def test_a_host_beyond_this_machine_is_refused_with_the_reason(host: str, tmp_path, capsys):
+    campaign = filled_campaign(tmp_path / "c", ["a"], size_px=4)
+    assert run("serve", campaign.path, "--host", host, "--port", 0) == 1
+    assert "--allow-anyone" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path, capsys):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert run("demo", "--path", tmp_path / "demo", "--port", port) == 1
+    assert "--port" in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()
+
+
+def test_doctor_finds_a_healthy_campaign_healthy(tmp_path, capsys):
+    campaign = filled_campaign(tmp_path / "c", ["a"], size_px=4)
+    add_scores(campaign, {"a": 1.0})
+    assert run("doctor", campaign.path) == 0
+    text = capsys.readouterr().out
+    assert "FAIL" not in text
+    assert "1, of survey euclid" in text
+
+
+def test_doctor_says_what_is_broken(tmp_path, capsys):
+    campaign = filled_campaign(tmp_path / "c", ["a"], size_px=4)
+    campaign.catalogue_path.write_bytes(b"no parquet")
+    (tmp_path / "c" / "labels.sqlite").write_bytes(b"no database, but long enough to be taken for one" * 100)
+    assert run("doctor", campaign.path) == 1
+    text = capsys.readouterr().out
+    assert "FAIL  objects" in text
+    assert "FAIL  votes" in text
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_demo_says_where_it_is_once_it_answers_and_ends_with_all_its_children(stop, tmp_path):
+    log = tmp_path / "log"
+    with lensvet_process(["demo", "--path", str(tmp_path / "demo"), "--port", "0"], log=log) as process:
+        url = address_in(log)
+        assert httpx.get(f"{url}{API}/health").json()["objects"] > 0
+        start_map_worker(url)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(stop)
+        assert process.wait(15) == (-signal.SIGKILL if stop == signal.SIGKILL else 0)
+    ended, alive = psutil.wait_procs(children, timeout=10)
+    assert ended
+    assert not alive
+    assert "Traceback" not in log.read_text()
+
+
+def test_following_stops_on_ctrl_c_with_exit_code_0(tmp_path, monkeypatch, capsys):
+    campaign = filled_campaign(tmp_path / "c", ["a"], size_px=4)
+    rounds = []
+    monkeypatch.setattr("dashboard.commands.score._score", lambda *_: rounds.append(1) or REPORT)
+    monkeypatch.setattr("dashboard.commands.score.time.sleep", interrupt_on_second_call())
+    monkeypatch.setattr("lensmodel.models.default_model", lambda: CARD)
+    assert run("score", campaign.path, "--follow") == 0
+    assert rounds == [1]
+    assert "stopped following" in capsys.readouterr().out
+
+
+def address_in(log: Path, *, within_s: float = 60.0) -> str:
+    """The address that the server printed."""
+    deadline = time.monotonic() + within_s
+    while not (found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text())):
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+    return found[0]
+
+
+def start_map_worker(url: str) -> None:
+    """Ask for a map, so that there is a worker; whether it comes is another test's matter."""
+    (first,) = httpx.get(f"{url}{API}/queue", params={"limit": 1}).json()["items"]
+    models = httpx.get(f"{url}{API}/campaign").json()["models"]
+    if models:
+        address = f"{url}{API}/objects/{first['object_id']}/maps/{models[0]['version']}/grad-cam"
+        with pytest.raises(httpx.TimeoutException):
+            httpx.get(address, timeout=0.05)
+
+
+class CARD:
+    version = "evidence-net-00000000"
+    title = "Evidence network"
+
+
+class REPORT:
+    scored, refused, already_there, seconds = 1, 0, 0, 0.1
+
+
+def interrupt_on_second_call():
+    calls = []
+
+    def sleep(_: float) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    return sleep
