@@ -38,7 +38,7 @@ class Summaries:
 
 @dataclass(frozen=True)
 class Remarks:
-    """What was said beside the grades. Terms come with the number of inspectors who chose them, most first."""
+    """What was said beside the grades. Terms come with how many inspectors chose them, most first."""
 
     contaminants: dict[str, int]
     tags: dict[str, int]
@@ -87,7 +87,7 @@ def grade_of(mean: ArrayLike) -> NDArray[np.str_]:
 
 
 def latest_by_inspector(votes: Iterable[Vote]) -> list[Vote]:
-    """The vote that counts for each inspector, of votes that stand, oldest first: the last grade, else skip."""
+    """Each inspector's vote that counts: the last grade, else the last skip. Votes as for `consensus`."""
     latest: dict[str, Vote] = {}
     for vote in votes:
         if vote.grade is not None or latest.get(vote.inspector, vote).grade is None:

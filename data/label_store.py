@@ -143,6 +143,13 @@ class LabelStore:
         """Every vote, oldest first, streamed."""
         return self._stream_votes(sa.select(*_VOTE).order_by(_VOTES.c.seq))
 
+    def history(self) -> Iterator[Sequence[Any]]:
+        """Every vote, oldest first, streamed as a row: the values of `FIELDS`, then whether the vote stands.
+
+        Values are as stored: tags and marks as JSON, the time as ISO 8601. For a million votes.
+        """
+        return self._stream(sa.select(*_VOTE, _stands(_VOTES).label("stands")).order_by(_VOTES.c.seq))
+
     def current_votes(self, object_id: str | None = None) -> Iterator[Vote]:
         """Votes that stand, oldest first, streamed: no undo, nothing undone, nothing superseded.
 
@@ -201,7 +208,7 @@ class LabelStore:
         return (GradeTally(*row) for row in self._stream(_TALLIES))
 
     def remarks(self) -> Iterator[Vote]:
-        """Votes that stand and say more than a grade (contaminant, tags, marks, flag, comment), in order."""
+        """Votes that stand and say more than a grade, those on one object together and oldest first."""
         columns = _VOTES.c
         says_more = sa.or_(
             columns.contaminant.is_not(None),
@@ -210,7 +217,9 @@ class LabelStore:
             columns.marks != "[]",
             columns.comment != "",
         )
-        return self._stream_votes(sa.select(*_VOTE).where(says_more, _stands(_VOTES)).order_by(columns.seq))
+        return self._stream_votes(
+            sa.select(*_VOTE).where(says_more, _stands(_VOTES)).order_by(columns.object_id, columns.seq)
+        )
 
     def _stream_votes(self, query: _Query) -> Iterator[Vote]:
         return (_vote_of(row) for row in self._stream(query))
