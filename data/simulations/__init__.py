@@ -1,0 +1,25 @@
+"""Simulated Euclid cutouts with truth: lenses by caustics, contaminants, Euclid's pixels, PSF and noise.
+
+`simulate` writes them into a campaign; it imports torch, so it is loaded only when called.
+"""
+
+from collections.abc import Callable
+
+from data.campaign import Campaign
+
+
+def simulate(
+    campaign: Campaign,
+    *,
+    number: int,
+    seed: int,
+    recipe: str = "training",
+    on_progress: Callable[[int], None] | None = None,
+) -> int:
+    """Add simulated objects with their truth to a campaign; the number added.
+
+    on_progress : called with the number done after each chunk. Errors as in `data.simulations.writing`.
+    """
+    from data.simulations.writing import write_simulations
+
+    return write_simulations(campaign, number=number, seed=seed, recipe=recipe, on_progress=on_progress)

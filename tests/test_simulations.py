@@ -1,0 +1,261 @@
+"""The simulated sky: lensing against closed forms, the telescope's laws, truth that describes the images."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from data.campaign import Campaign, create_campaign
+from data.errors import CampaignError
+from data.simulations import simulate
+from data.simulations.dice import Dice
+from data.simulations.instrument import (
+    FIELD_PX,
+    MARGIN_PX,
+    OPTICS,
+    binned,
+    convolve,
+    correlated_noise,
+    flux_of_mag,
+    moffat,
+    observe,
+)
+from data.simulations.lensing import Mass, source_position
+from data.simulations.light import FINE_PX, Sersic, Sky, annulus
+from data.simulations.recipes import (
+    CONTAMINANT_SCENES,
+    LENS_SCENES,
+    RECIPES,
+    SCENES,
+    draw_chunk,
+    simulate_chunks,
+)
+from data.simulations.writing import name_of, sky_position
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def chunk():
+    return draw_chunk(11, 0, "training")
+
+
+def dice(number: int, seed: int = 1) -> Dice:
+    return Dice(number, torch.Generator().manual_seed(seed))
+
+
+def one(value: float) -> torch.Tensor:
+    return torch.tensor([value])
+
+
+def mass(theta_e: float = 1.3, axis_ratio: float = 0.999999, shear: float = 0.0) -> Mass:
+    return Mass(one(0.2), one(-0.3), one(axis_ratio), one(0.0), one(theta_e), one(shear), one(0.0))
+
+
+def test_a_round_lens_maps_its_einstein_ring_to_one_point():
+    angle = torch.linspace(0, 2 * math.pi, 50)
+    x, y = 0.2 + 1.3 * angle.cos(), -0.3 + 1.3 * angle.sin()
+    beta_x, beta_y = source_position(mass(), x[None], y[None])
+    assert torch.hypot(beta_x - 0.2, beta_y + 0.3).max() < 2e-3
+
+
+def test_a_round_lens_makes_two_images_on_opposite_sides_whose_radii_differ_by_twice_the_offset():
+    # Isothermal sphere: theta = theta_E +- beta (Schneider, Ehlers & Falco 1992, Sect. 8.1.4).
+    beta = 0.4
+    x = torch.tensor([0.2 + 1.3 + beta, 0.2 - 1.3 + beta])
+    beta_x, beta_y = source_position(mass(), x[None], torch.full((1, 2), -0.3))
+    assert torch.allclose(beta_x, torch.tensor(0.2 + beta), atol=2e-3)
+    assert torch.allclose(beta_y, torch.tensor(-0.3), atol=2e-3)
+
+
+def test_shear_alone_stretches_by_one_plus_and_minus_gamma():
+    x = torch.tensor([[1.2, 0.2]])
+    y = torch.tensor([[-0.3, 0.7]])
+    beta_x, beta_y = source_position(mass(theta_e=0.0, shear=0.1), x, y)
+    assert torch.allclose(beta_x - 0.2, torch.tensor([[0.9, 0.0]]), atol=1e-5)
+    assert torch.allclose(beta_y + 0.3, torch.tensor([[0.0, 1.1]]), atol=1e-5)
+
+
+def test_the_critical_curve_of_an_ellipsoid_encloses_the_area_of_a_circle_of_radius_theta_e():
+    # kappa = 1/2 on the critical curve of an isothermal ellipsoid: det A = 1 - 2 kappa.
+    n, side = 600, 5.0
+    axis = (torch.arange(n) - (n - 1) / 2) * side / n
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    centred = Mass(one(0), one(0), one(0.6), one(0.5), one(1.3), one(0), one(0))
+    beta_x, beta_y = (value[0] for value in source_position(centred, x, y))
+    step = side / n
+    dxy, dxx = torch.gradient(beta_x, spacing=step)
+    dyy, dyx = torch.gradient(beta_y, spacing=step)
+    inside = (dxx * dyy - dxy * dyx) < 0
+    area = float(inside.sum()) * step**2
+    assert area == pytest.approx(math.pi * 1.3**2, rel=0.02)
+
+
+def test_a_galaxy_on_the_canvas_has_the_flux_it_was_given():
+    sky = Sky(1)
+    flux = torch.tensor([[2.0, 300.0, 400.0, 500.0]])
+    sky.add_galaxy(Sersic(one(0.3), one(-0.2), one(0.7), one(0.4), one(1.0), one(0.5)), flux)
+    assert float(sky.vis.sum()) == pytest.approx(2.0, rel=0.08)
+    assert sky.nir.sum((-2, -1))[0].tolist() == pytest.approx([300.0, 400.0, 500.0], rel=0.08)
+
+
+def test_half_of_a_galaxys_light_is_within_its_half_light_radius():
+    sky = Sky(1)
+    profile = Sersic(one(0), one(0), one(1), one(0), one(1.0), one(0.8)).at(sky.x, sky.y)[0]
+    within = profile[torch.hypot(sky.x, sky.y) < 0.8].sum()
+    assert float(within) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_galaxy_without_flux_leaves_the_canvas_dark_and_its_neighbours_untouched():
+    sky = Sky(2)
+    two = torch.ones(2)
+    shape = Sersic(0 * two, 0 * two, two, 0 * two, two, 0.5 * two)
+    sky.add_galaxy(shape, torch.tensor([[0.0] * 4, [1.0] * 4]))
+    assert float(sky.vis[0].sum()) == 0
+    assert float(sky.vis[1].sum()) == pytest.approx(1, rel=0.08)
+
+
+def test_an_annulus_is_brightest_at_its_radius():
+    sky = Sky(1)
+    ring = Sersic(one(0), one(0), one(1), one(0), one(1.5), one(1.5))
+    light = annulus(ring, sky.x, sky.y, width=one(0.2), lopsided=one(0), phase=one(0))[0]
+    row = light[FINE_PX // 2, FINE_PX // 2 :]
+    assert float(sky.x[0, FINE_PX // 2 :][row.argmax()]) == pytest.approx(1.5, abs=0.05)
+    assert float(light.sum()) == pytest.approx(1, rel=1e-4)
+
+
+def test_a_psf_keeps_the_flux_and_has_the_width_it_was_given():
+    kernel = moffat(108, fwhm_px=4.4, beta=3.0)
+    point = torch.zeros(1, 108, 108)
+    point[0, 54, 54] = 7.0
+    blurred = convolve(point, kernel)[0]
+    assert float(blurred.sum()) == pytest.approx(7.0, rel=1e-4)
+    assert float(blurred[54, 56] / blurred[54, 54]) > 0.5 > float(blurred[54, 57] / blurred[54, 54])
+    assert float(blurred[54, 54]) == float(blurred.max())
+
+
+def test_binning_keeps_the_flux():
+    fine = torch.rand(2, 8, 8)
+    assert torch.allclose(binned(fine, 2).sum((-2, -1)), fine.sum((-2, -1)))
+
+
+@pytest.mark.parametrize("band", OPTICS)
+def test_an_empty_sky_has_the_noise_of_euclid(band: str):
+    index = list(OPTICS).index(band)
+    number = 8
+    coarse = FIELD_PX + 2 * MARGIN_PX
+    planes = observe(
+        torch.zeros(number, FINE_PX, FINE_PX), torch.zeros(number, 3, coarse, coarse), dice(number)
+    )[:, index]
+    quiet = planes.flatten()[planes.flatten().abs() < 6 * OPTICS[band].noise_rms]
+    assert float(quiet.std()) == pytest.approx(OPTICS[band].noise_rms, rel=0.12)
+    assert float(quiet.mean().abs()) < 0.1 * OPTICS[band].noise_rms
+
+
+def test_resampled_bands_have_correlated_noise_and_vis_hardly_any():
+    def lag_one(width_px: float) -> float:
+        noise = correlated_noise((4, 200, 200), width_px, dice(1))
+        assert float(noise.std()) == pytest.approx(1, rel=0.03)
+        return float((noise[..., 1:] * noise[..., :-1]).mean())
+
+    assert lag_one(OPTICS["VIS"].noise_width_px) == pytest.approx(0.21, abs=0.15)
+    assert lag_one(OPTICS["J"].noise_width_px) == pytest.approx(0.79, abs=0.05)
+
+
+def test_a_magnitude_at_the_zero_point_is_one_unit_of_flux():
+    assert float(flux_of_mag(one(24.6), "VIS")) == pytest.approx(1)
+    assert float(flux_of_mag(one(27.3), "Y")) == pytest.approx(10)
+
+
+def test_the_same_seed_gives_the_same_objects_and_another_seed_others(chunk):
+    again = draw_chunk(11, 0, "training")
+    assert torch.equal(chunk.images, again.images)
+    assert chunk.subtypes == again.subtypes
+    assert draw_chunk(12, 0, "training").subtypes != chunk.subtypes
+
+
+def test_fewer_objects_are_the_first_of_more(chunk):
+    (few,) = simulate_chunks(5, seed=11, recipe="training")
+    assert torch.equal(few.images, chunk.images[:5])
+    assert few.subtypes == chunk.subtypes[:5]
+
+
+def test_images_are_finite_and_no_two_are_alike(chunk):
+    assert chunk.images.isfinite().all()
+    assert len({image.numpy().tobytes() for image in chunk.images}) == len(chunk)
+
+
+def test_every_recipe_draws_from_the_menu_and_every_scene_is_drawn():
+    for weights in RECIPES.values():
+        assert set(weights) <= set(SCENES)
+    assert set(RECIPES["training"]) == set(SCENES)
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_scene_says_where_its_target_is_and_only_lenses_have_an_einstein_radius(name: str):
+    sky = Sky(3)
+    truth = SCENES[name](dice(3), sky)
+    assert {"mag_vis", "z_phot", "sim_target_x_arcsec", "sim_target_y_arcsec"} <= set(truth)
+    assert ("theta_E_arcsec" in truth) == (name in LENS_SCENES)
+    assert all(len(values) == 3 and values.isfinite().all() for values in truth.values())
+    assert (sky.vis.sum((-2, -1)) > 0).all()
+    assert float(truth["sim_target_x_arcsec"].abs().max()) <= 1.5
+
+
+def test_the_deflectors_of_lenses_and_of_ellipticals_are_the_same_population():
+    lenses = LENS_SCENES["arc"](dice(64, seed=3), Sky(64))["mag_vis"]
+    others = CONTAMINANT_SCENES["elliptical"](dice(64, seed=4), Sky(64))["mag_vis"]
+    assert float(lenses.mean() - others.mean()) == pytest.approx(0, abs=0.6)
+
+
+def test_simulated_objects_reach_a_campaign_with_their_truth(campaign: Campaign):
+    done: list[int] = []
+    assert simulate(campaign, number=24, seed=5, on_progress=done.append) == 24
+    assert done == [24]
+    table = campaign.objects()
+    rows = table.rows_of(table.ids)
+    assert len(rows) == 24
+    for stored in rows:
+        assert stored.bands == ("VIS", "Y", "J", "H")
+        assert stored.columns["class"] == ("lens" if stored.columns["subtype"] in LENS_SCENES else "nonlens")
+        assert (stored.columns["theta_E_arcsec"] is None) == (stored.columns["class"] == "nonlens")
+        assert (stored.columns["lens_x_arcsec"] is None) == (stored.columns["class"] == "nonlens")
+    known = {"mag_vis", "z_phot", "class", "subtype", "theta_E_arcsec", "lens_x_arcsec", "lens_y_arcsec"}
+    assert all(name in known or name.startswith("sim_") for name in rows[0].columns)
+    planes = campaign.cutouts().read(rows[3])
+    assert planes["VIS"].flux.shape == (100, 100)
+    assert planes["Y"].zero_point_mag == 29.8
+    (chunk,) = simulate_chunks(24, seed=5, recipe="training")
+    assert np.array_equal(planes["H"].flux, chunk.images[3, 3].numpy())
+
+
+def test_the_same_seed_twice_in_one_campaign_is_refused(campaign: Campaign):
+    simulate(campaign, number=2, seed=5)
+    with pytest.raises(CampaignError, match="choose another seed"):
+        simulate(campaign, number=3, seed=5)
+    assert len(campaign.objects()) == 2
+
+
+def test_a_recipe_that_is_not_known_is_refused_with_those_that_are(campaign: Campaign):
+    with pytest.raises(CampaignError, match="known are training, demo"):
+        simulate(campaign, number=1, seed=1, recipe="cake")
+
+
+def test_only_euclid_campaigns_take_simulations(tmp_path):
+    with pytest.raises(CampaignError, match="simulations are of euclid"):
+        simulate(create_campaign(tmp_path / "des", survey="des"), number=1, seed=1)
+
+
+def test_objects_are_named_by_position_and_no_two_share_a_name():
+    names = {name_of(*sky_position(seed, number, "training")) for seed in (1, 2) for number in range(20_000)}
+    assert len(names) == 40_000
+    assert name_of(61.346291667, -47.202900) == "SIM J040523.11-471210.4"
