@@ -1,0 +1,49 @@
+"""Fits, on validation data, that turn logits into probabilities and map spreads into position errors."""
+
+import torch
+from torch import Tensor
+
+
+def fit_verdict(logit: Tensor, is_lens: Tensor) -> tuple[float, float]:
+    """(sharpness, shift) that make sigmoid(sharpness * logit + shift) a probability.
+
+    Platt scaling (Guo et al. 2017, arXiv:1706.04599, Sect. 4): least cross-entropy over (object,) logits.
+    """
+    log_sharpness = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    shift = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    value, truth = logit.detach().double(), is_lens.double()
+    optimiser = torch.optim.LBFGS([log_sharpness, shift], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        scaled = log_sharpness.exp() * value + shift
+        result = torch.nn.functional.binary_cross_entropy_with_logits(scaled, truth)
+        result.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return result
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]  # same
+    return float(log_sharpness.exp().detach()), float(shift.detach())
+
+
+def fit_sigma(spread: Tensor, error_x: Tensor, error_y: Tensor) -> tuple[float, float]:
+    """(scale, floor) for which sigma^2 = scale^2 * spread^2 + floor^2 describes the errors per axis best.
+
+    spread, error_x, error_y : (object,), one unit. Maximum likelihood of a two-dimensional Gaussian; the
+    worst 2 % of the objects, where another place was taken for the lens, do not count.
+    """
+    squared = error_x.double() ** 2 + error_y.double() ** 2
+    kept = squared <= squared.quantile(0.98)
+    log_parameters = torch.tensor([0.0, -2.0], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([log_parameters], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        scale, floor = log_parameters.exp()
+        variance = (scale * spread.double()[kept]) ** 2 + floor**2
+        result: Tensor = (squared[kept] / (2 * variance) + variance.log()).mean()
+        result.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return result
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]  # same
+    scale, floor = log_parameters.exp().tolist()
+    return float(scale), float(floor)

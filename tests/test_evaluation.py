@@ -1,0 +1,66 @@
+"""Figures of merit against closed forms, calibration against distributions that are known."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from lensmodel.calibration import fit_sigma, fit_verdict
+from lensmodel.evaluation import auroc, completeness_at, expected_calibration_error, position_error_arcsec
+
+
+def test_auroc_is_one_for_perfect_order_half_for_ties_and_nan_without_a_class():
+    assert auroc([1, 2, 3, 4], [0, 0, 1, 1]) == 1
+    assert auroc([1, 1, 1, 1], [0, 0, 1, 1]) == 0.5
+    assert auroc([4, 3, 2, 1], [0, 0, 1, 1]) == 0
+    assert math.isnan(auroc([1, 2], [1, 1]))
+
+
+def test_auroc_does_not_change_under_a_monotonic_map():
+    generator = np.random.default_rng(1)
+    score, lens = generator.normal(size=200), generator.random(200) < 0.3
+    assert auroc(score, lens) == auroc(np.exp(score), lens)
+
+
+def test_auroc_of_two_gaussians_agrees_with_theory():
+    generator = np.random.default_rng(2)
+    score = np.concatenate([generator.normal(0, 1, 20_000), generator.normal(1, 1, 20_000)])
+    expected = 0.5 * (1 + math.erf(1 / 2))  # Phi(d' / sqrt 2), d' = 1
+    assert auroc(score, np.arange(40_000) >= 20_000) == pytest.approx(expected, abs=0.01)
+
+
+def test_completeness_counts_lenses_above_the_false_positives_allowed():
+    score = np.concatenate([np.arange(100.0), [98.5, 50.5, 200.0, 99.5]])
+    assert completeness_at(score, np.arange(104) >= 100, false_positive_rate=0.01) == 0.75
+
+
+def test_position_error_is_a_distance():
+    assert position_error_arcsec([3.0], [4.0], [0.0], [0.0]).tolist() == [5.0]
+
+
+def test_calibration_error_is_zero_for_honest_probabilities():
+    p = np.repeat([0.25, 0.75], 100)
+    lens = np.concatenate([np.arange(100) < 25, np.arange(100) < 75])
+    assert expected_calibration_error(p, lens) == pytest.approx(0)
+    assert expected_calibration_error(np.ones(10), np.zeros(10)) == 1
+
+
+def test_the_verdicts_calibration_recovers_what_was_done_to_the_logits():
+    generator = torch.Generator().manual_seed(3)
+    honest = 2 * torch.randn(50_000, generator=generator)
+    lens = torch.rand(50_000, generator=generator) < honest.sigmoid()
+    sharpness, shift = fit_verdict(4 * honest - 1, lens)
+    assert sharpness == pytest.approx(0.25, rel=0.05)
+    assert shift == pytest.approx(0.25, abs=0.05)
+
+
+def test_sigma_is_fitted_to_the_errors():
+    generator = torch.Generator().manual_seed(4)
+    spread = 0.5 + torch.rand(50_000, generator=generator)
+    sigma = (0.3**2 * spread**2 + 0.1**2).sqrt()
+    x, y = (sigma * torch.randn(50_000, generator=generator) for _ in range(2))
+    scale, floor = fit_sigma(spread, x, y)
+    fitted = (scale**2 * spread**2 + floor**2).sqrt()
+    # The worst 2 % are left out of the fit, so it comes out a little smaller.
+    assert torch.allclose(fitted / sigma, torch.tensor(0.95), atol=0.09)
