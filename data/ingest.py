@@ -243,10 +243,10 @@ class _Run:
 
     def _warn_of_the_whole(self) -> None:
         """Bands that most objects have and some have not; what is wrong with the catalogue."""
-        most = max(self._bands.values(), default=0)
-        for band in self._survey.bands:
-            if most / 2 < self._bands[band.name] < most:
-                self._warnings[f"{band.name} is missing"] += most - self._bands[band.name]
+        having = {band.name: self._bands[band.name] for band in self._survey.bands}
+        most = max(having.values())
+        lacking = {band: most - count for band, count in having.items() if most / 2 < count < most}
+        self._warnings.update({f"{band} is missing": count for band, count in lacking.items()})
         if self._catalogue is not None:
             self._warnings.update(self._catalogue.warnings)
 

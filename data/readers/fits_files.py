@@ -138,7 +138,7 @@ def _sliceable(buffer: memoryview, unit: Extension, file: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _opened_by_astropy(path: Path) -> Iterator[Any]:
+def _opened_by_astropy(path: Path, *, memmap: bool = True) -> Iterator[Any]:
     """The file as Astropy sees it; what it cannot read has a reason."""
     from astropy.io import fits
     from astropy.io.fits.verify import VerifyError
@@ -148,7 +148,7 @@ def _opened_by_astropy(path: Path) -> Iterator[Any]:
         with warnings.catch_warnings():
             # Header cards that break the standard in ways that do not matter for pixels.
             warnings.simplefilter("ignore", AstropyWarning)
-            file = fits.open(path, memmap=True)
+            file = fits.open(path, memmap=memmap)
         with file:
             yield file
     except (OSError, ValueError, TypeError, KeyError, IndexError, VerifyError, MemoryError) as error:
@@ -157,7 +157,7 @@ def _opened_by_astropy(path: Path) -> Iterator[Any]:
 
 def _read_by_astropy(path: Path, numbers: Sequence[int]) -> dict[int, tuple[FitsHeader, NDArray[Any]]]:
     found = {}
-    with _opened_by_astropy(path) as file:
+    with _opened_by_astropy(path, memmap=False) as file:
         for number in numbers:
             header = FitsHeader(file[number].header.tostring(endcard=False, padding=False))
             found[number] = (header, np.array(file[number].data))

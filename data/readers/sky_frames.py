@@ -108,16 +108,23 @@ def _sky_of(header: FitsHeader, pixels: NDArray[np.float64]) -> NDArray[np.float
 
 
 def _is_plain(header: FitsHeader) -> bool:
-    """Whether projection, reference point and matrix are all: ICRS or FK5, degrees, no distortion."""
+    """Whether projection, reference point and matrix are all there is: ICRS, degrees, no distortion."""
     types = header.text("CTYPE1"), header.text("CTYPE2")
     return (
         types[0].startswith("RA---")
         and types[1].startswith("DEC--")
         and not any(kind.endswith(("-SIP", "-TPV", "-TNX", "-ZPX", "-ZPN")) for kind in types)
         and not any(keyword in header for keyword in _NEEDS_FULL_WCS)
-        and header.text("RADESYS", "RADECSYS") in {"", "ICRS", "FK5"}
-        and ("EQUINOX" not in header or header.number("EQUINOX") == 2000)
+        and _system(header) == "ICRS"
         and all(header.text(unit) in {"", "deg"} for unit in ("CUNIT1", "CUNIT2"))
+    )
+
+
+def _system(header: FitsHeader) -> str:
+    """The celestial system; what a header leaves out is as FITS WCS Paper II, Sect. 3.1, says."""
+    stated = header.text("RADESYS", "RADECSYS")
+    return stated or (
+        "ICRS" if "EQUINOX" not in header else "FK4" if header.number("EQUINOX") < 1984 else "FK5"
     )
 
 
