@@ -126,6 +126,11 @@ VOTE_COLUMNS: tuple[ColumnDefinition, ...] = (
 )
 
 
+def described(field: pa.Field) -> dict[str, str]:
+    """What is known of a column: `description`, `ucd` and `unit`, those that it has."""
+    return {name.decode(): value.decode() for name, value in (field.metadata or {}).items()}
+
+
 def own_column(name: str, kind: pa.DataType) -> pa.Field:
     """The field of a column that came with the survey's catalogue."""
     return pa.field(name, kind, metadata=_metadata("Column of the survey's catalogue", "", ""))
