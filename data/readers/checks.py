@@ -15,8 +15,8 @@ from data.cutouts import Plane
 from data.surveys import Survey
 
 _MOST_CELLS = 64  # a side of the grid on which bands are compared
-_PEAK_CORRELATION = 0.3  # less is noise, or bands that show different things
-_PEAK_SIGMAS = 4.0
+_PEAK_CORRELATION = 0.25  # less may be noise, or bands that show different things
+_PEAK_SIGMAS = 6.0  # of the correlation of two noises, which is one over the cells of a side
 _UNKNOWN_PSF_ARCSEC = 1.0  # of a band that the survey does not have: from the ground
 _NEAR_SHARE = 0.85  # of the peak, reached without a shift: then the peak is too broad to tell
 
@@ -129,8 +129,8 @@ def _shift_arcsec(
     peak = correlation[row, column]
     near = math.ceil(tolerance_arcsec / min(grid.height_arcsec, grid.width_arcsec))
     unshifted = np.roll(correlation, (near, near), (0, 1))[: 2 * near + 1, : 2 * near + 1].max()
-    is_clear = peak > _PEAK_CORRELATION and peak > _PEAK_SIGMAS * correlation.std()
-    return (x, y) if is_clear and unshifted < _NEAR_SHARE * peak else None
+    is_clear = peak > max(_PEAK_CORRELATION, _PEAK_SIGMAS / grid.cells) and unshifted < _NEAR_SHARE * peak
+    return (x, y) if is_clear else None
 
 
 def _averaged(flux: NDArray[np.float32], cells: int, pixels_per_cell: float) -> NDArray[np.float32]:
