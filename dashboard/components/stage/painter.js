@@ -16,7 +16,8 @@ export class Painter {
     this.readout = h("div", { class: "readout tabular", "data-testid": "readout" });
     this.message = h("div", { class: "message", "data-testid": "message" });
     this.badge = h("div", { class: "badge", "data-testid": "view" });
-    this.element = h("div", { class: "picture" }, this.canvas, this.badge, this.message);
+    this.caption = h("div", { class: "badge caption", "data-testid": "caption" });
+    this.element = h("div", { class: "picture" }, this.canvas, h("div", { class: "badges" }, this.badge, this.caption), this.message);
     this.bands = h("div", { class: "bands", role: "group", "aria-label": "Composite and bands" });
     this.actions = actions;
     this.view = new View(this.canvas, { onPointer: (at) => this.readAt(at) });
@@ -34,6 +35,7 @@ export class Painter {
     setText(this.message, words);
     setText(this.readout, "");
     setText(this.badge, "");
+    setText(this.caption, "");
     this.bands.replaceChildren();
     this.bandsOf = null;
   }
@@ -46,6 +48,7 @@ export class Painter {
     this.view.smooth = settings.smooth;
     setText(this.message, "");
     setText(this.badge, this.badgeText(view));
+    setText(this.caption, overlay ? `${overlay.title}: ${overlay.shows} ${overlay.cannot_say}` : "");
     const picture = this.pictures.picture(cutout, view, pixelSettings(settings));
     const markers = this.markers(marks, position);
     this.view.show(sceneOf({ cutout, campaign: this.campaign, picture, overlay, settings, markers, cursor }));

@@ -214,21 +214,19 @@ export function renderColour(planes, view) {
   return image;
 }
 
-/** Largest finite |value| of a map, or of its positive values if it is unsigned; 0 if there is none. */
-export function mapPeak({ values, signed }) {
-  let peak = 0;
-  for (const value of values) {
-    const size = signed ? Math.abs(value) : value;
-    if (size > peak && size < Infinity) peak = size;
-  }
-  return peak;
+const MAP_SHARE = 0.995; // of a map's pixels lie within its colour scale: one bright cell does not hide the rest
+
+/** Value at which a map's colour scale ends: of |value| for a signed map, of the positive values for others; 0 if none. */
+export function mapScale({ values, signed }) {
+  const sizes = (signed ? values.map(Math.abs) : values).filter((size) => size > 0 && size < Infinity).sort();
+  return sizes.length ? sizes[Math.floor(MAP_SHARE * (sizes.length - 1))] : 0;
 }
 
 /** An explanation map as a transparent layer: where it says nothing, nothing is drawn. */
 export function renderMap(map, colours, opacity) {
   const { width, height, values, signed } = map;
   const image = new ImageData(width, height);
-  const peak = mapPeak(map);
+  const peak = mapScale(map);
   if (!peak) return image;
   for (let y = 0; y < height; y++) {
     let o = 4 * width * (height - 1 - y);

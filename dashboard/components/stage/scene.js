@@ -2,7 +2,7 @@
 
 import { coloursFor } from "./colourmaps.js";
 import { contour } from "./contours.js";
-import { blurred, limits, mapPeak, renderBand, renderColour, renderComposite, renderMap, resampled, statistics, suitableWhite } from "./pixels.js";
+import { blurred, limits, mapScale, renderBand, renderColour, renderComposite, renderMap, resampled, statistics, suitableWhite } from "./pixels.js";
 import { compass } from "./sky.js";
 
 export const COMPOSITE = "composite";
@@ -144,7 +144,7 @@ export function mapLayers(map, { opacity, contours }) {
 }
 
 function contourLines(map, scale) {
-  const peak = mapPeak(map);
+  const peak = mapScale(map);
   const toOffset = ([x1, y1, x2, y2]) => [
     (x1 - (map.width - 1) / 2) * scale, (y1 - (map.height - 1) / 2) * scale,
     (x2 - (map.width - 1) / 2) * scale, (y2 - (map.height - 1) / 2) * scale,

@@ -45,29 +45,30 @@ function verdict() {
   const element = h("section", { class: "verdict", "data-testid": "scores" });
   return {
     element,
-    update({ details, model, explanation }) {
+    update({ details, model, models, explanation }) {
       const key = JSON.stringify([details?.object_id, details?.scores, details?.withheld, details?.truth, model?.version, explanation.map?.position, explanation.method]);
       if (element.dataset.key === key) return;
       element.dataset.key = key;
-      element.replaceChildren(...verdictLines(details, model, explanation));
+      element.replaceChildren(...verdictLines({ details, model, models, explanation }));
     },
   };
 }
 
-function verdictLines(details, model, explanation) {
+function verdictLines({ details, model, models, explanation }) {
   if (!details) return [h("div", { class: "dim" }, "…")];
   if (details.withheld) return [h("div", { class: "withheld", "data-testid": "withheld" }, "score, maps and other votes: after your grade")];
   const scores = [...(details.scores ?? [])].sort((a, b) => (b.model_version === model?.version) - (a.model_version === model?.version));
-  const lines = scores.length ? scores.map((score, index) => scoreLine(score, index === 0)) : [h("div", { class: "dim" }, "not scored yet")];
+  const lines = scores.length ? scores.map((score, index) => scoreLine(score, models, index === 0)) : [h("div", { class: "dim" }, "not scored yet")];
   return [...lines, positionLine(scores[0], explanation), truthLine(details.truth)].filter(Boolean);
 }
 
-function scoreLine(score, first) {
-  const title = score.title ?? score.model_version;
+function scoreLine(score, models, first) {
+  const { title = score.model_version, calibrated = false } = models.find(({ version }) => version === score.model_version) ?? {};
   if (score.p_lens == null) return h("div", { class: "dim", title: score.model_version }, `${title}: ${score.reason ?? "no score"}`);
   const value = score.p_lens.toFixed(score.p_lens > 0.995 || score.p_lens < 0.005 ? 4 : 2);
-  const name = score.calibrated === false ? "softmax" : "p_lens";
-  return h("div", { class: first ? "score first" : "score", title: `${score.model_version}, logit ${score.logit?.toFixed(2)}${score.calibrated === false ? ", not calibrated" : ""}` },
+  const name = calibrated ? "p_lens" : "softmax";
+  const logit = score.logit == null ? "" : `, logit ${score.logit.toFixed(2)}`;
+  return h("div", { class: first ? "score first" : "score", title: `${score.model_version}${logit}${calibrated ? "" : ": not calibrated, no probability"}` },
     h("span", { class: "dim" }, name),
     h("meter", { min: 0, max: 1, value: score.p_lens, "aria-label": `${name} of ${title}` }),
     h("b", { class: "tabular" }, value),

@@ -2,7 +2,7 @@
 
 import { coloursFor, gradient } from "./colourmaps.js";
 import { choice, h, keyCap, setPressed, setText, slider } from "./dom.js";
-import { STRETCHES, mapPeak } from "./pixels.js";
+import { STRETCHES, mapScale } from "./pixels.js";
 import { formatFlux } from "./sky.js";
 
 export function toolbar({ actions, settings }) {
@@ -19,7 +19,7 @@ export function toolbar({ actions, settings }) {
   const overlays = h("div", { class: "group", role: "group", "aria-label": "Overlays" });
   const toggles = Object.fromEntries([
     ["position", "position", "p", "Predicted position and its uncertainty"],
-    ["contours", "contours", "d", "Contours at 25, 50, 75 and 90 % of the map's peak"],
+    ["contours", "contours", "d", "Contours at 25, 50, 75 and 90 % of the map's colour scale"],
     ["smooth", "smooth", "w", "Smooth between pixels"],
     ["inverted", "invert", "n", "Dark on light, for single bands"],
   ].map(([name, label, key, title]) => [name, h("button", {
@@ -75,9 +75,8 @@ function updateLegend(legend, { method, map, problem, loading }) {
     return;
   }
   legend.classList.remove("problem");
-  const peak = mapPeak(map);
+  const peak = mapScale(map);
   legend.replaceChildren(
     h("span", { class: "scale", style: `background: ${gradient(coloursFor(map.signed))}` }),
-    h("span", { class: "tabular" }, `${map.signed ? `−${formatFlux(peak)} … 0 … +` : "0 … "}${formatFlux(peak)} ${map.unit ?? ""}`),
-    h("span", { class: "dim", title: `${map.shows ?? ""} ${map.cannot_say ?? ""}` }, `${map.shows ?? ""} ${map.cannot_say ?? ""}`));
+    h("span", { class: "tabular" }, `${map.signed ? `−${formatFlux(peak)} … 0 … +` : "0 … "}${formatFlux(peak)} ${map.unit ?? ""}`));
 }

@@ -237,7 +237,9 @@ class Vet {
     if (term && current) {
       try {
         const map = await this.candidates.map(current.object_id, this.model.version, term.name);
-        explanation.map = Object.assign(map, { shows: term.shows, cannot_say: term.cannot_say });
+        explanation.map = Object.assign(map, {
+          title: `${term.title} of ${this.model.title}`, shows: term.shows, cannot_say: `It cannot say: ${term.cannot_say[0].toLowerCase()}${term.cannot_say.slice(1)}`,
+        });
       } catch (error) {
         explanation.problem = error.status === 403 ? "maps: after your grade" : error.message;
       }
