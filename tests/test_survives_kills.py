@@ -1,4 +1,4 @@
-"""Server and scoring are killed outright, again and again, under votes: nothing acknowledged is lost or torn."""
+"""Server and scoring are killed outright, again and again, under votes: nothing acknowledged is lost."""
 
 import multiprocessing
 import random
