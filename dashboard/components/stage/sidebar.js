@@ -16,14 +16,16 @@ export function sidebar({ campaign, actions }) {
 function identity(actions) {
   const name = h("h1", { "data-testid": "object-id" });
   const position = h("span", { class: "tabular" });
+  const rank = h("span", { class: "dim tabular", title: "Place in this order of the queue", "data-testid": "rank" });
   const copy = h("button", { class: "plain", title: "Copy id and position", onclick: actions.copy }, "copy");
   const sky = h("a", { target: "_blank", rel: "noopener noreferrer", title: "This position in ESASky" }, "sky ↗");
   const warnings = h("ul", { class: "warnings" });
   const element = h("section", { class: "identity" },
-    h("div", { class: "line" }, name, h("span", { class: "spring" }), copy, sky), h("div", { class: "dim" }, position), warnings);
+    h("div", { class: "line" }, name, h("span", { class: "spring" }), rank, copy, sky), h("div", { class: "dim" }, position), warnings);
   return {
     element,
-    update({ current, cutout, details }) {
+    update({ current, cutout, details, queue }) {
+      setText(rank, current?.rank ? `${current.rank.toLocaleString("en")} of ${queue.progress.total.toLocaleString("en")}` : "");
       setText(name, current?.object_id ?? "");
       name.title = current?.object_id ?? "";
       const known = cutout && cutout.ra_deg != null && cutout.dec_deg != null;
