@@ -25,10 +25,10 @@ def fit_verdict(logit: Tensor, is_lens: Tensor) -> tuple[float, float]:
     return float(log_sharpness.exp().detach()), float(shift.detach())
 
 
-def fit_sigma(spread: Tensor, error_x: Tensor, error_y: Tensor) -> tuple[float, float]:
-    """(scale, floor) for which sigma^2 = scale^2 * spread^2 + floor^2 describes the errors per axis best.
+def fit_sigma(near: Tensor, far: Tensor, error_x: Tensor, error_y: Tensor) -> tuple[float, float]:
+    """(scale, floor) for which sigma^2 = scale^2 * near + far + floor^2 describes the errors per axis best.
 
-    spread, error_x, error_y : (object,), one unit. Maximum likelihood of a two-dimensional Gaussian; the
+    near, far : variances, (object,), like error_x, error_y. Likelihood of a two-dimensional Gaussian; the
     worst 2 % of the objects, where another place was taken for the lens, do not count.
     """
     squared = error_x.double() ** 2 + error_y.double() ** 2
@@ -39,7 +39,7 @@ def fit_sigma(spread: Tensor, error_x: Tensor, error_y: Tensor) -> tuple[float, 
     def loss() -> Tensor:
         optimiser.zero_grad()
         scale, floor = log_parameters.exp()
-        variance = (scale * spread.double()[kept]) ** 2 + floor**2
+        variance = scale**2 * near.double()[kept] + far.double()[kept] + floor**2
         result: Tensor = (squared[kept] / (2 * variance) + variance.log()).mean()
         result.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return result

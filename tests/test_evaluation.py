@@ -60,7 +60,7 @@ def test_sigma_is_fitted_to_the_errors():
     spread = 0.5 + torch.rand(50_000, generator=generator)
     sigma = (0.3**2 * spread**2 + 0.1**2).sqrt()
     x, y = (sigma * torch.randn(50_000, generator=generator) for _ in range(2))
-    scale, floor = fit_sigma(spread, x, y)
+    scale, floor = fit_sigma(spread**2, torch.zeros(50_000), x, y)
     fitted = (scale**2 * spread**2 + floor**2).sqrt()
     # The worst 2 % are left out of the fit, so it comes out a little smaller.
     assert torch.allclose(fitted / sigma, torch.tensor(0.95), atol=0.09)

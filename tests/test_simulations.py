@@ -32,16 +32,9 @@ from data.simulations.recipes import (
     simulate_chunks,
 )
 from data.simulations.writing import name_of, sky_position
+from tests.fixtures.one_thread import one_thread  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

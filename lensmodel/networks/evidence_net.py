@@ -2,10 +2,12 @@
 
 A fully convolutional stack looks at 4.9 arcsec about each cell of a grid of 0.4 arcsec and gives the log odds
 of a lens centred there. Odds of places add up: the verdict is the log-sum-exp of the map, a larger field has
-more places where a lens may be, any size will do. The position is the mean of the odds, sigma their spread.
+more places where a lens may be, any size will do. The position is the mean of the odds about their peak, and
+sigma tells their spread.
 """
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,17 @@ STRIDE_PX = 4
 _SOFTENING = 2.0  # noise units: linear below, logarithmic above
 _CEILING = 1e6  # softened units; half a million times the noise is nobody's galaxy
 _SAMPLING = 3  # every third pixel is enough for a median, at a third of the time
+_REACH_ARCSEC = 1.3  # about the peak: odds beyond are those of another place
 _PRIOR_LOG_ODDS = -7.0  # of a lens at one place, before training
+
+
+class Place(NamedTuple):
+    """Where a map says the lens is, (object,) each; variances per axis of the odds near the peak and far."""
+
+    x_arcsec: Tensor
+    y_arcsec: Tensor
+    near: Tensor
+    far: Tensor
 
 
 class EvidenceNet(LensNetwork):
@@ -45,7 +57,7 @@ class EvidenceNet(LensNetwork):
         # Fitted on validation data after training: calibrated logit = sharpness * logit + shift.
         self.register_buffer("verdict_sharpness", torch.ones(()))
         self.register_buffer("verdict_shift", torch.zeros(()))
-        # Calibrated variance = scale^2 * spread^2 + floor^2, in cells.
+        # Calibrated variance = scale^2 * near + far + floor^2; the floor in cells.
         self.register_buffer("sigma_scale", torch.ones(()))
         self.register_buffer("sigma_floor", torch.full((), 0.1))
 
@@ -68,17 +80,20 @@ class EvidenceNet(LensNetwork):
     def judge(self, feature_map: Tensor) -> NetworkOutput:
         """Verdict and position, for an image that the stride divides; `forward` corrects other sizes."""
         evidence = self.evidence(feature_map)[:, 0]
-        x, y, sigma = self._position(evidence)
+        x, y, near, far = self.place(evidence)
+        cell = STRIDE_PX * self.pixel_scale_arcsec
         return NetworkOutput(
             logit=self.verdict_sharpness * evidence.flatten(1).logsumexp(1) + self.verdict_shift,
             x_arcsec=x,
             y_arcsec=y,
-            position_sigma_arcsec=sigma,
+            position_sigma_arcsec=(self.sigma_scale**2 * near + far + (self.sigma_floor * cell) ** 2).sqrt(),
             evidence=evidence,
         )
 
     def forward(self, normalised: Tensor) -> NetworkOutput:
-        output = self.judge(self.features(normalised))
+        # Channels last: an eighth faster on CPUs.
+        ordered = normalised.contiguous(memory_format=torch.channels_last)
+        output = self.judge(self.features(ordered))
         assert output.evidence is not None
         assert output.x_arcsec is not None
         assert output.y_arcsec is not None
@@ -96,16 +111,23 @@ class EvidenceNet(LensNetwork):
         y = (STRIDE_PX * torch.arange(rows, device=device) - (STRIDE_PX * rows - 1) / 2) * scale
         return x, y
 
-    def _position(self, evidence: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean of the odds over the map, and the standard deviation per axis; arcsec."""
+    def place(self, evidence: Tensor) -> Place:
+        """Mean of the odds about their peak, and how far they spread."""
         x, y = self.cell_positions(*evidence.shape[1:])
-        share = evidence.flatten(1).softmax(1).reshape(evidence.shape)
-        mean_x, mean_y = (share.sum(1) * x).sum(1), (share.sum(2) * y).sum(1)
-        spread_x = (share.sum(1) * (x - mean_x[:, None]) ** 2).sum(1)
-        spread_y = (share.sum(2) * (y - mean_y[:, None]) ** 2).sum(1)
-        cell = STRIDE_PX * self.pixel_scale_arcsec
-        variance = self.sigma_scale**2 * (spread_x + spread_y) / 2 + (self.sigma_floor * cell) ** 2
-        return mean_x, mean_y, variance.sqrt()
+        share = evidence.flatten(1).softmax(1)
+        peak = share.argmax(1)
+        columns = len(x)
+        near_x = ((x - x[peak % columns, None]).abs() < _REACH_ARCSEC)[:, None, :]
+        near_y = ((y - y[peak // columns, None]).abs() < _REACH_ARCSEC)[:, :, None]
+        share = share.reshape(evidence.shape)
+        near = share * (near_x & near_y)
+        near = near / near.sum((1, 2), keepdim=True)
+        mean_x, mean_y = (near.sum(1) * x).sum(1), (near.sum(2) * y).sum(1)
+        squared = (x[None, None, :] - mean_x[:, None, None]) ** 2 + (
+            y[None, :, None] - mean_y[:, None, None]
+        ) ** 2
+        far = share * ~(near_x & near_y)
+        return Place(mean_x, mean_y, (near * squared).sum((1, 2)) / 2, (far * squared).sum((1, 2)) / 2)
 
 
 def _asinh(value: Tensor) -> Tensor:
