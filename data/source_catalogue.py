@@ -68,6 +68,7 @@ class SourceCatalogue:
         names = table.column_names
         self._id = column_called(names, ID_NAMES)
         self._ra, self._dec = column_called(names, RA_NAMES), column_called(names, DEC_NAMES)
+        self._rows = int(table.num_rows)
         self._columns = {name: table[name].combine_chunks() for name in names}
         self.ids = self._texts(self._id)
         self.ra_deg, self.dec_deg = _positions(self._values(self._ra), self._values(self._dec))
@@ -90,7 +91,7 @@ class SourceCatalogue:
         return cls(read_table(path))
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return self._rows
 
     @property
     def has_positions(self) -> bool:
@@ -144,7 +145,7 @@ class SourceCatalogue:
     def _agreed(self, rows: Sequence[int]) -> Iterator[tuple[str, object]]:
         for name, column in self._columns.items():
             values = [plain_value(column[row].as_py()) for row in rows]
-            if all(value == values[0] or value != value for value in values):
+            if len(set(map(repr, values))) == 1:
                 yield name, values[0]
 
     def _problems(self, skipped: int) -> Iterator[tuple[str, int]]:
@@ -165,12 +166,9 @@ class SourceCatalogue:
             yield "catalogue rows that repeat an id", repeated
 
     def _values(self, name: str | None) -> list[object]:
-        return [] if name is None else list(self._columns[name].to_pylist())
+        return [None] * self._rows if name is None else list(self._columns[name].to_pylist())
 
     def _texts(self, name: str | None) -> list[str]:
-        rows = next((len(column) for column in self._columns.values()), 0)
-        if name is None:
-            return [""] * rows
         return ["" if value is None else str(plain_value(value)) for value in self._values(name)]
 
 
@@ -180,7 +178,7 @@ def described(cutout: Cutout, entry: Entry) -> Cutout:
     A WCS that puts the centre further away than the cutout is large is reported and not believed.
     """
     warnings = list(cutout.warnings)
-    if entry.shares_id:
+    if entry.shares_id and entry.object_id != cutout.object_id:
         warnings.append(
             f"id shared by several files: the catalogue's {entry.object_id[:100]!r}; the stem is used"
         )
@@ -227,8 +225,6 @@ def _positions(ra: list[object], dec: list[object]) -> tuple[NDArray[np.float64]
     """Both coordinates in degrees, NaN in both where either is missing, no number, or off the sphere."""
     ra_deg = np.array([_number(value) for value in ra])
     dec_deg = np.array([_number(value) for value in dec])
-    if not len(ra_deg) or not len(dec_deg):
-        return np.full(max(len(ra), len(dec)), np.nan), np.full(max(len(ra), len(dec)), np.nan)
     usable = (ra_deg >= -180) & (ra_deg <= 360) & (np.abs(dec_deg) <= 90)
     return np.where(usable, ra_deg % 360, np.nan), np.where(usable, dec_deg, np.nan)
 

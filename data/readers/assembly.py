@@ -148,7 +148,7 @@ def _plane(band: str, parts: Sequence[Part], fallbacks: tuple[float, float]) -> 
     _check_shape(flux_part.values.shape)
     flux = _measured(flux_part.values)
     rms, problems = _rms(band, parts, flux.shape)
-    if rms is not None and (bad := rms >= BAD_PIXEL_RMS).any():
+    if rms is not None and (bad := _unmeasured(flux, rms)).any():
         flux[bad] = rms[bad] = np.nan
     scale, zero_point = flux_part.pixel_scale_arcsec, flux_part.zero_point_mag
     scale = fallbacks[0] if math.isnan(scale) else scale
@@ -159,6 +159,12 @@ def _plane(band: str, parts: Sequence[Part], fallbacks: tuple[float, float]) -> 
         rms=rms,
         psf=next((_measured(p.values) for p in parts if p.role == "psf" and p.values.ndim == 2), None),
     ), problems
+
+
+def _unmeasured(flux: Plane2D, rms: Plane2D) -> NDArray[np.bool_]:
+    """Where the noise map says that nothing was measured: a huge value, or zero where flux is zero too."""
+    bad: NDArray[np.bool_] = rms >= BAD_PIXEL_RMS
+    return bad | ((rms == 0) & (flux == 0)) if rms.min() == 0 else bad
 
 
 def _rms(band: str, parts: Sequence[Part], shape: tuple[int, ...]) -> tuple[Plane2D | None, list[str]]:

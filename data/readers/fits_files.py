@@ -58,7 +58,7 @@ def opened_for_windows(path: Path) -> Iterator[list[tuple[Part, FitsHeader]]]:
     """The images (y, x) of a file while it is open; pixels are read where they are sliced, nowhere else."""
     buffer = _buffer(path)
     units = list(extensions(buffer))
-    with _opened_by_astropy(path) as file:
+    with _opened_by_astropy(path, memmap=False) as file:
         yield [
             (header_part(header, units[0].header, _sliceable(buffer, unit, file)), header)
             for unit in units
@@ -149,10 +149,10 @@ def _opened_by_astropy(path: Path, *, memmap: bool = True) -> Iterator[Any]:
             # Header cards that break the standard in ways that do not matter for pixels.
             warnings.simplefilter("ignore", AstropyWarning)
             file = fits.open(path, memmap=memmap)
-        with file:
-            yield file
-    except (OSError, ValueError, TypeError, KeyError, IndexError, VerifyError, MemoryError) as error:
+    except (OSError, ValueError, TypeError, VerifyError) as error:
         raise UnreadableCutoutError(f"damaged FITS: {error}") from error
+    with file:
+        yield file
 
 
 def _read_by_astropy(path: Path, numbers: Sequence[int]) -> dict[int, tuple[FitsHeader, NDArray[Any]]]:

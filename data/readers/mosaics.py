@@ -77,13 +77,16 @@ def cut_mosaics(
             images += _images_of(path, positions, stack)
         inside = np.any([image.holds for image in images], axis=0) if images else np.zeros(0, bool)
         for place in np.flatnonzero(inside).tolist():
-            name = positions.object_ids[place]
-            chosen = _one_per_band([image for image in images if image.holds[place]], survey)
-            sources = [Source(image.file, Content((_window(image, place),))) for image in chosen]
-            try:
-                yield place, Found(cutout_of(name, sources, survey, Known()))
-            except UnreadableCutoutError as error:
-                yield place, Rejected(str(chosen[0].file.path), f"at the position of {name}: {error}")
+            here = [image for image in images if image.holds[place]]
+            yield place, _cut(positions.object_ids[place], _one_per_band(here, survey), place, survey)
+
+
+def _cut(name: str, images: Sequence[_Image], place: int, survey: Survey) -> Found | Rejected:
+    try:
+        sources = [Source(image.file, Content((_window(image, place),))) for image in images]
+        return Found(cutout_of(name, sources, survey, Known()))
+    except Exception as error:  # damaged pixels make the libraries below raise anything, and the rest goes on
+        return Rejected(str(images[0].file.path), f"at the position of {name[:100]!r}: {error}")
 
 
 def _is_fits(path: Path) -> bool:

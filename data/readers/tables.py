@@ -176,7 +176,7 @@ def _with_distinct_names(table: pa.Table) -> pa.Table:
     for name in table.column_names:
         seen[name] += 1
         names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return table.rename_columns(names)
+    return table.rename_columns(names).replace_schema_metadata(table.schema.metadata)
 
 
 def _csv_dialect(path: Path) -> tuple[str, int, str, list[str]]:
