@@ -1,9 +1,12 @@
-"""Objects on their way to a network: in steps of whole chunks, read in a thread while others are judged."""
+"""Objects on their way to a network: in steps of whole chunks, as a model sees them, side by side."""
 
+import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow.compute as pc
@@ -15,7 +18,10 @@ from data.objects import ObjectTable, StoredObject
 from lensmodel.models import ModelCard
 from lensmodel.preprocessing import flux_batch, why_not
 
-_READ_AHEAD = 2
+OBJECTS_PER_STEP = 64
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -36,35 +42,28 @@ class Batch:
         return [index for index, reason in enumerate(self.reasons) if reason is None]
 
 
-def batches(card: ModelCard, store: CutoutStore, objects: ObjectTable, batch_size: int) -> Iterator[Batch]:
-    """All objects, those of one group after the other, as the model sees them.
+def steps(
+    store: CutoutStore, objects: ObjectTable, *, number: int = OBJECTS_PER_STEP
+) -> Iterator[list[StoredObject]]:
+    """The objects of one group after the other, in steps of whole chunks with about that number of objects.
 
-    The steps depend on the rows in the store alone: a run that resumes makes the same batches.
+    They depend on the rows in the store alone: a run that resumes makes the same steps. The first step of a
+    group is one chunk, so that something is there soon.
     """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as reader:
-        read = (_read(card, store, some) for some in _chunkwise(store, objects, batch_size))
-        coming: deque[Future[Batch | None]] = deque()
-        for _ in range(_READ_AHEAD):
-            coming.append(reader.submit(next, read, None))
-        while (batch := coming.popleft().result()) is not None:
-            coming.append(reader.submit(next, read, None))
-            yield batch
-
-
-def _chunkwise(store: CutoutStore, objects: ObjectTable, batch_size: int) -> Iterator[list[StoredObject]]:
     ids, groups = objects.table["object_id"], objects.table["cutout_group"]
     rows = objects.table["cutout_row"].to_numpy()
     for group in pc.unique(groups).to_pylist():
         chunk = store.chunk_length(group)
-        step = chunk * max(1, round(batch_size / chunk))
+        chunks_per_step = max(1, round(number / chunk))
         members = np.flatnonzero(pc.equal(groups, group).to_numpy())
         members = members[np.argsort(rows[members], kind="stable")]
-        borders = np.flatnonzero(np.diff(rows[members] // step)) + 1
-        for some in np.split(members, borders):
+        step = -(-(rows[members] // chunk) // chunks_per_step)
+        for some in np.split(members, np.flatnonzero(np.diff(step)) + 1):
             yield objects.rows_of(ids.take(some).to_pylist())
 
 
-def _read(card: ModelCard, store: CutoutStore, objects: list[StoredObject]) -> Batch:
+def read_batch(card: ModelCard, store: CutoutStore, objects: list[StoredObject]) -> Batch:
+    """Objects of one group as the model sees them."""
     reasons = [why_not(card, stored, store) for stored in objects]
     passed = [index for index, reason in enumerate(reasons) if reason is None]
     if not passed:
@@ -77,3 +76,33 @@ def _read(card: ModelCard, store: CutoutStore, objects: list[StoredObject]) -> B
     if not all(usable):
         flux = flux[torch.tensor(usable)]
     return Batch(objects, reasons, flux if any(usable) else None)
+
+
+def side_by_side(work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
+    """`work` on each item, in their order, in as many threads as torch may use and one that awaits the disk.
+
+    Each thread computes alone: batches side by side need no barrier; one batch on two cores waits for the
+    slower of them at each layer.
+    """
+    with _one_thread_per_batch() as threads, ThreadPoolExecutor(threads + 1, "batch") as pool:
+        coming: deque[Future[Made]] = deque()
+        try:
+            for item in items:
+                coming.append(pool.submit(work, item))
+                if len(coming) > threads + 1:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            for future in coming:
+                future.cancel()
+
+
+@contextmanager
+def _one_thread_per_batch() -> Iterator[int]:
+    threads = min(torch.get_num_threads(), os.cpu_count() or 1)
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,13 +21,13 @@ from data.files import held_alone
 from data.objects import ObjectTable, StoredObject
 from data.scores import SCORE_SCHEMA, scored_ids, write_part
 from lensmodel import Progress
-from lensmodel.batches import Batch, batches
+from lensmodel.batches import read_batch, side_by_side, steps
 from lensmodel.explain.agreement import where_why
 from lensmodel.models import ModelCard, load_network
 from lensmodel.networks import LensNetwork, NetworkOutput
 from lensmodel.preprocessing import Field, field_of
 
-BATCH_SIZE = 64
+BATCH_SIZE = 16  # a larger batch does not stay in the cache of a core, and takes longer per image
 SECONDS_PER_PART = 1.0
 
 ScoreRow = dict[str, object]
@@ -52,7 +53,8 @@ def score(
 ) -> ScoringReport:
     """Score every object that has no row of this model version yet.
 
-    stop : asked after each batch; True ends the run with everything so far written.
+    batch_size : images that go through the network at once.
+    stop : asked after each step of some 64 objects; True ends the run with everything so far written.
 
     Raises
     ------
@@ -72,8 +74,9 @@ def score(
         waiting = _without(objects, scored_ids(campaign.score_parts(card.version)))
         parts = _Parts(folder)
         try:
-            for batch in batches(card, store, waiting, batch_size):
-                parts.add(score_rows(network, card, store, batch))
+            work = partial(score_rows, network, card, store, batch_size)
+            for rows in side_by_side(work, steps(store, waiting)):
+                parts.add(rows)
                 if on_progress is not None:
                     on_progress(Progress(parts.scored + parts.refused, len(waiting)))
                 if stop is not None and stop():
@@ -85,19 +88,25 @@ def score(
 
 
 @torch.inference_mode()
-def score_rows(network: LensNetwork, card: ModelCard, store: CutoutStore, batch: Batch) -> list[ScoreRow]:
-    """A row for each object of a batch: scores, or the reason why there are none."""
+def score_rows(
+    network: LensNetwork, card: ModelCard, store: CutoutStore, batch_size: int, objects: list[StoredObject]
+) -> list[ScoreRow]:
+    """A row for each of these objects of one group: scores, or the reason why there are none."""
+    batch = read_batch(card, store, objects)
     rows: list[ScoreRow] = [
         {"object_id": stored.object_id, "reason": reason}
         for stored, reason in zip(batch.objects, batch.reasons, strict=True)
     ]
     if batch.flux is None:
         return rows
-    normalised = network.normalise(batch.flux).contiguous(memory_format=torch.channels_last)
-    output: NetworkOutput = network(normalised)
     field = field_of(card, store, batch.group)
-    agreement = where_why(network, output, field.shape, card.pixel_scale_arcsec)
-    for index, verdict in zip(batch.seen, _verdicts(output, agreement, field), strict=True):
+    verdicts: list[ScoreRow] = []
+    for flux in torch.split(batch.flux, batch_size):
+        normalised = network.normalise(flux).contiguous(memory_format=torch.channels_last)
+        output: NetworkOutput = network(normalised)
+        agreement = where_why(network, output, field.shape, card.pixel_scale_arcsec)
+        verdicts += _verdicts(output, agreement, field)
+    for index, verdict in zip(batch.seen, verdicts, strict=True):
         rows[index] |= verdict | _on_the_sky(batch.objects[index], verdict)
     return rows
 

@@ -1,10 +1,12 @@
 """Scoring: parts, resuming, refusals, positions on the sky, one run at a time."""
 
+import dataclasses
 import multiprocessing
 import random
 import time
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -14,8 +16,9 @@ from data.campaign import create_campaign
 from data.cutouts import Cutout
 from data.errors import CampaignError
 from data.files import held_alone
+from data.objects import ObjectTable
 from data.scores import SCORE_SCHEMA, scores_of
-from lensmodel.batches import batches
+from lensmodel.batches import side_by_side, steps
 from lensmodel.models import load_network
 from lensmodel.networks import LensNetwork, NetworkOutput
 from lensmodel.preprocessing import flux_batch
@@ -168,7 +171,9 @@ def test_an_answer_that_is_not_a_number_is_a_refusal(campaign, tmp_path, monkeyp
 def test_a_network_with_evidence_says_where_and_how_well_it_agrees(campaign, tmp_path, monkeypatch):
     fill(campaign, [Cutout(str(i), planes((64, 70), seed=i)) for i in range(3)])
     monkeypatch.setattr(lensmodel.scoring, "load_network", lambda card: random_network("evidence-net"))
-    card = added_model(tmp_path, "evidence-net")
+    card = dataclasses.replace(
+        added_model(tmp_path, "ou-vis"), name="points", bands=("VIS", "Y", "J", "H"), field_px=None
+    )
     assert score(campaign, card).scored == 3
     for row in rows_of(campaign, card)[0].values():
         assert 0 <= row["where_why"] <= 1
@@ -225,24 +230,53 @@ def test_a_campaign_without_cutouts_says_what_to_do(campaign, tmp_path):
         score(campaign, added_model(tmp_path))
 
 
-def test_batches_hold_whole_chunks_and_every_object_once(campaign, tmp_path):
-    fill(campaign, small_cutouts(130))
-    fill(campaign, [Cutout(f"large {i}", planes(seed=i)) for i in range(5)])
-    card, store, objects = added_model(tmp_path), campaign.cutouts(), campaign.objects()
-    made = list(batches(card, store, objects, 60))
-    chunk = store.chunk_length(made[0].group)
-    assert [len(batch.objects) % chunk for batch in made[:2]] == [0, 0]
-    ids = [stored.object_id for batch in made for stored in batch.objects]
-    assert sorted(ids) == sorted(objects.ids)
+def test_steps_are_whole_chunks_and_hold_every_object_once(campaign):
+    fill(campaign, small_cutouts(5))
+    fill(campaign, [Cutout(f"large {i}", planes(seed=i)) for i in range(20)])
+    store, objects = campaign.cutouts(), campaign.objects()
+    made = list(steps(store, objects, number=13))
+    assert [len(some) for some in made] == [5, 6, 12, 2]
+    assert sorted(stored.object_id for some in made for stored in some) == sorted(objects.ids)
+
+
+def test_steps_are_the_same_when_some_objects_are_done(campaign):
+    fill(campaign, [Cutout(f"large {i}", planes(seed=i)) for i in range(20)])
+    objects = campaign.objects()
+    rest = ObjectTable(objects.table.filter(pa.array(i not in (0, 7, 8, 19) for i in range(20))))
+    made = [{stored.cutout_row for stored in some} for some in steps(campaign.cutouts(), rest, number=13)]
+    assert made == [{1, 2, 3, 4, 5}, {6, *range(9, 18)}, {18}]
+
+
+def test_work_side_by_side_keeps_its_order_and_the_number_of_threads():
+    threads = torch.get_num_threads()
+    pauses = [0.03, 0.0, 0.02, 0.0, 0.01]
+    assert list(side_by_side(lambda pause: time.sleep(pause) or pause, pauses)) == pauses
+    assert torch.get_num_threads() == threads
+
+
+def test_an_error_in_a_batch_ends_the_run_and_keeps_what_was_scored(campaign, tmp_path, monkeypatch):
+    fill(campaign, [*small_cutouts(3), *(Cutout(f"large {i}", planes(seed=i)) for i in range(3))])
+    card = added_model(tmp_path)
+    scored = lensmodel.scoring.score_rows
+
+    def fails_later(network, card, store, batch_size, objects):
+        if objects[0].object_id.startswith("large"):
+            raise OSError("the disk is gone")
+        return scored(network, card, store, batch_size, objects)
+
+    monkeypatch.setattr(lensmodel.scoring, "score_rows", fails_later)
+    with pytest.raises(OSError, match="the disk is gone"):
+        score(campaign, card)
+    assert rows_of(campaign, card)[1] == 3
 
 
 def test_five_kills_leave_what_an_undisturbed_run_leaves(tmp_path):
     card = added_model(tmp_path)
     campaigns = [create_campaign(tmp_path / name, survey="euclid") for name in ("calm", "killed")]
     for campaign in campaigns:
-        fill(campaign, [Cutout(f"object {i}", planes(seed=i % 7)) for i in range(60)])
+        fill(campaign, [Cutout(f"object {i}", planes(seed=i % 7)) for i in range(100)])
     calm, killed = campaigns
-    score(calm, card, batch_size=8)
+    score(calm, card)
     moment = random.Random(3)
     # A server that has imported torch once forks each run.
     context = multiprocessing.get_context("forkserver")
@@ -256,10 +290,10 @@ def test_five_kills_leave_what_an_undisturbed_run_leaves(tmp_path):
         run.join()
         rows_of(killed, card)  # each part can be read
     (killed.scores_path(card.version) / ".part-000099.parquet.abc.partial").write_bytes(b"torn")
-    score(killed, card, batch_size=8)
+    score(killed, card)
     (expected, _), (rows, count) = rows_of(calm, card), rows_of(killed, card)
     assert rows == expected
-    assert count == 60
+    assert count == 100
     assert not list(killed.scores_path(card.version).glob(".part-*"))
     assert len(killed.score_parts(card.version)) > 3
 

@@ -1,0 +1,137 @@
+"""How fast packed cutouts become scores: against the bare network, and from a standing start."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data.campaign import Campaign, create_campaign
+from data.cutouts import Cutout, Plane
+from lensmodel.batches import side_by_side
+from lensmodel.models import SHIPPED, ModelCard, add_model, load_network, model_named
+from lensmodel.scoring import score
+from tests.benchmarks.rows import Row, at_least, at_most
+from tests.fixtures.networks import random_weights
+from tests.fixtures.packed import BANDS, fill
+
+# Networks and the cutouts they are given: pixels a side, arcsec per pixel.
+LAYOUTS = (("evidence-net", 100, 0.1), ("ou-66", 66, 0.3))
+CUTOUTS = 1000
+CUTOUTS_FROM_START = 2000
+BATCH = 16
+ROUNDS = 4
+LEAST_SHARE = 0.85
+MOST_SECONDS = 5.0
+
+
+def bench() -> list[Row]:
+    """Images per second of both, the best of some turns; and the wait for the first scores."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    with tempfile.TemporaryDirectory() as name, _home(Path(name) / "home"):
+        folder = Path(name)
+        rows = [_against_bare_passes(folder, *layout) for layout in LAYOUTS]
+        return [*rows, _first_scores(folder, *LAYOUTS[0])]
+
+
+def _against_bare_passes(folder: Path, name: str, side_px: int, scale: float) -> Row:
+    card = _card(folder, name)
+    campaign = _campaign(folder / f"{name}-{side_px}", CUTOUTS, side_px, scale)
+    scored = alone = together = 0.0
+    for _ in range(ROUNDS):
+        alone = max(alone, _passes_per_second(card, side_px, map))
+        together = max(together, _passes_per_second(card, side_px, side_by_side))
+        scored = max(scored, _scores_per_second(campaign, card))
+    return at_least(
+        f"scoring {side_px}x{side_px} px with {name}",
+        scored / alone,
+        LEAST_SHARE,
+        "of the bare network",
+        reference=f"{scored:.0f} images/s; bare passes {alone:.0f}, run side by side {together:.0f}",
+    )
+
+
+def _scores_per_second(campaign: Campaign, card: ModelCard) -> float:
+    _forget_scores(campaign, card)
+    report = score(campaign, card)
+    return report.scored / report.seconds
+
+
+def _passes_per_second(card: ModelCard, side_px: int, run: Callable[..., Iterator[object]]) -> float:
+    """Forward passes on an image that is in memory and scaled, in the memory format that is fastest."""
+    network = load_network(card)
+    network.to(memory_format=torch.channels_last)
+    image = torch.rand(BATCH, len(card.bands), side_px, side_px).contiguous(memory_format=torch.channels_last)
+
+    def one_pass(_: int) -> None:
+        with torch.inference_mode():
+            network(image)
+
+    one_pass(0)
+    passes = CUTOUTS // BATCH
+    started = time.perf_counter()
+    for _ in run(one_pass, range(passes)):
+        pass
+    return passes * BATCH / (time.perf_counter() - started)
+
+
+def _first_scores(folder: Path, name: str, side_px: int, scale: float) -> Row:
+    """From the start of the command to the first part on disk."""
+    card = _card(folder, name)
+    campaign = _campaign(folder / "from-start", CUTOUTS_FROM_START, side_px, scale)
+    command = [sys.executable, "-m", "dashboard.cli", "score", str(campaign.path), "--model", name]
+    waits = []
+    for _ in range(3):
+        _forget_scores(campaign, card)
+        started = time.perf_counter()
+        run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not campaign.score_parts(card.version) and run.poll() is None:
+            time.sleep(0.01)
+        waits.append(time.perf_counter() - started)
+        run.kill()
+        run.wait()
+    title = f"lensvet score to its first scores, {CUTOUTS_FROM_START:,} cutouts"
+    return at_most(title, min(waits), MOST_SECONDS, "s")
+
+
+def _forget_scores(campaign: Campaign, card: ModelCard) -> None:
+    for part in campaign.score_parts(card.version):
+        part.unlink()
+
+
+def _campaign(path: Path, number: int, side_px: int, scale: float) -> Campaign:
+    """Cutouts of noise, which compresses as little as real sky does."""
+    campaign = create_campaign(path, survey="euclid")
+    random = np.random.default_rng(0)
+    for first in range(0, number, 200):
+        noise = random.normal(size=(200, len(BANDS), side_px, side_px)).astype(np.float32)
+        planes = [{band: Plane(p, scale) for band, p in zip(BANDS, one, strict=True)} for one in noise]
+        fill(campaign, [Cutout(str(first + i), one) for i, one in enumerate(planes)])
+    return campaign
+
+
+def _card(folder: Path, name: str) -> ModelCard:
+    """The shipped model, else one with random weights, which take as long."""
+    if (SHIPPED / f"{name}.json").exists():
+        return model_named(name)
+    return add_model(random_weights(folder, name))
+
+
+@contextmanager
+def _home(folder: Path) -> Iterator[None]:
+    """Models are added to a folder that goes away."""
+    before = os.environ.get("LENSVET_HOME")
+    os.environ["LENSVET_HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["LENSVET_HOME"]
+        else:
+            os.environ["LENSVET_HOME"] = before
