@@ -17,23 +17,19 @@ COOKIE = "lensvet_inspector"
 _YEAR_S = 365 * 24 * 3600
 
 
-def current_state(connection: HTTPConnection) -> ServerState:
-    """What the server holds."""
-    state: ServerState = connection.app.state.lensvet
-    return state
+# Coroutines, although nothing is awaited: FastAPI would send plain functions through a thread, each time.
 
 
-def current_inspector(connection: HTTPConnection) -> str:
+async def current_inspector(connection: HTTPConnection) -> str:
     """The inspector of this request; the one dependency that guards pages, sockets and the API."""
-    return inspector_of(connection.cookies.get(COOKIE), default=current_state(connection).inspector)
+    return inspector_of(connection.cookies.get(COOKIE), default=_state_of(connection).inspector)
 
 
-def current_session(
-    state: Annotated[ServerState, Depends(current_state)],
-    inspector: Annotated[str, Depends(current_inspector)],
+async def current_session(
+    connection: HTTPConnection, inspector: Annotated[str, Depends(current_inspector)]
 ) -> Session:
     """What this inspector may do and see."""
-    return Session(state, inspector)
+    return Session(_state_of(connection), inspector)
 
 
 CurrentSession = Annotated[Session, Depends(current_session)]
@@ -72,3 +68,8 @@ def remember(response: Response, name: str) -> None:
     response.set_cookie(
         COOKIE, quote(name, safe=""), max_age=_YEAR_S, httponly=True, samesite="strict", path="/"
     )
+
+
+def _state_of(connection: HTTPConnection) -> ServerState:
+    state: ServerState = connection.app.state.lensvet
+    return state

@@ -4,8 +4,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import httpx
 import psutil
@@ -16,7 +14,7 @@ from dashboard.commands import COMMANDS
 from data.campaign import open_campaign
 from data.errors import CampaignError
 from tests.fixtures.campaigns import add_scores, filled_campaign
-from tests.fixtures.servers import API, lensvet_process
+from tests.fixtures.servers import API, address_in, lensvet_process
 
 
 def run(*words: object) -> int:
@@ -173,15 +171,6 @@ def test_following_stops_on_ctrl_c_with_exit_code_0(tmp_path, monkeypatch, capsy
     assert run("score", campaign.path, "--follow") == 0
     assert rounds == [1]
     assert "stopped following" in capsys.readouterr().out
-
-
-def address_in(log: Path, *, within_s: float = 60.0) -> str:
-    """The address that the server printed."""
-    deadline = time.monotonic() + within_s
-    while not (found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text())):
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
-    return found[0]
 
 
 def start_map_worker(url: str) -> None:

@@ -8,6 +8,7 @@ import time
 import pytest
 import websockets
 
+from dashboard.serving import Listening
 from tests.fixtures.campaigns import filled_campaign
 from tests.fixtures.servers import API, running_server
 
@@ -178,6 +179,11 @@ def test_the_api_documents_itself_without_a_cdn(client):
     paths = client.get(f"{API}/openapi.json").json()["paths"]
     assert f"{API}/votes" in paths
     assert client.get("/docs").status_code == 404
+
+
+def test_small_answers_are_sent_at_once():
+    with Listening("127.0.0.1", 0) as listening:
+        assert listening.socket.proto == socket.IPPROTO_TCP, "asyncio would leave Nagle's algorithm on"
 
 
 def test_a_socket_opens_for_our_page_and_not_for_others(client):

@@ -8,7 +8,7 @@ from fastapi import Depends, Path
 from dashboard.errors import BadRequestError
 
 
-def _decoded(object_id: Annotated[str, Path(description="percent-encoded, also its slashes")]) -> str:
+async def _decoded(object_id: Annotated[str, Path(description="percent-encoded, also its slashes")]) -> str:
     # `dashboard.guard` leaves this part of the address as it was sent: `a%2Fplanes` is an id and no route.
     try:
         return unquote_to_bytes(object_id).decode()
