@@ -98,7 +98,7 @@ class CutoutStore:
     def chunk_length(self, group: str) -> int:
         """How many objects one chunk of the group holds: reading in these steps decompresses nothing twice."""
         bands = self._group(group).attrs["bands"]
-        return min(self._array(f"{group}/{band}").chunks[0] for band in bands)  # type: ignore[union-attr,arg-type]  # JSON
+        return min(self._array(f"{group}/{band}").chunks[0] for band in bands)  # type: ignore[union-attr]  # JSON
 
     def _group(self, name: str) -> zarr.Group:
         if name not in self._groups:

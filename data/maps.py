@@ -92,12 +92,16 @@ def position_of(
     """Where a map points to: (x_arcsec, y_arcsec, sigma_arcsec) from its centre, None if it points nowhere.
 
     The place is the centroid of the strongest region: the pixels of at least half the peak that hang together
-    with it, weighted by their size. Size is the distance from zero: a signed map points to what matters most,
-    for or against. sigma_arcsec : standard deviation of the region per axis.
+    with it, weighted by their strength. Strength is the distance from the map's median, since what most of an
+    image says is about its background: a signed map points to what stands out, for or against.
+    sigma_arcsec : standard deviation of the region per axis.
     """
-    strength = np.abs(np.nan_to_num(np.asarray(map_, np.float64)))
-    peak = float(strength.max(initial=0.0))
-    if peak == 0 or float(strength.min()) == peak:
+    values = np.asarray(map_, np.float64)
+    if not np.isfinite(values).any():
+        return None
+    strength = np.nan_to_num(np.abs(values - np.nanmedian(values)))
+    peak = strength.max()
+    if peak == 0:
         return None
     regions, _ = ndimage.label(strength >= peak / 2)
     strongest = regions == regions[np.unravel_index(strength.argmax(), strength.shape)]

@@ -298,8 +298,8 @@ def _kept(card: ModelCard) -> ModelCard:
     taken = known_models().get(card.name)
     if taken is not None and taken.sha256 != card.sha256:
         raise ModelError(
-            f"another model is called {card.name} ({taken.version}): write a card that gives this one a name of "
-            f"its own, or remove {taken.weights_path.with_suffix('.json')} to replace that one"
+            f"another model is called {card.name} ({taken.version}): write a card that gives this one a name "
+            f"of its own, or remove {taken.weights_path.with_suffix('.json')} to replace that one"
         )
     if taken is not None:
         return taken

@@ -90,6 +90,10 @@ def test_a_position_is_read_off_the_strongest_region(sign):
     assert 0.1 < sigma < 0.4
 
 
+def test_a_map_whose_background_is_far_below_zero_points_to_what_stands_out():
+    assert position_of(15 * a_blob(2, 1) - 12, 0.1)[:2] == pytest.approx((2, 1), abs=0.02)
+
+
 def test_where_a_map_says_nothing_it_points_nowhere():
     map_ = a_blob(1.0, 1.0)
     map_[:30] = np.nan
