@@ -13,7 +13,7 @@ LOGIT = 1.2345678901
 SECRETS = {
     "score": "1.23456789",
     "p_lens": "0.7746",
-    "where_why": "where_why",
+    "where_why": "0.424242",
     "another inspector's words": "SECRET-OPINION",
     "another inspector's name": "Secret Bo",
     "truth": "secret-subtype",
@@ -172,7 +172,7 @@ def test_one_inspectors_reveal_is_not_anothers(client):
 
 def test_an_export_holds_what_was_revealed_and_nothing_else(client):
     post(client, "a", "B")
-    text = client.get(f"{API}/export.csv").text
-    assert "a," in text
-    assert "SECRET-OPINION" in text
-    assert "\nb," not in text
+    rows = client.get(f"{API}/export.csv").text.splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == ['"a"']
+    votes = client.get(f"{API}/export.csv", params={"votes": True}).text
+    assert votes.count("SECRET-OPINION") == 1
