@@ -1,4 +1,8 @@
-"""Units read one after the other, or by two processes ahead of the one that packs; in the order given."""
+"""Units read one after the other, or by processes ahead of the one that packs; in the order given.
+
+Measured on Euclid-like files: reading takes 2.6 ms per object, packing 1.3 ms, sending it to another process
+0.5 ms. So reading elsewhere pays from three cores on.
+"""
 
 import multiprocessing
 import os
@@ -16,7 +20,7 @@ from data.readers.unit_reader import Found, read_unit
 from data.readers.units import Rejected, Unit
 from data.surveys import Survey
 
-WORKERS = 2
+MOST_WORKERS = 3  # with more, the one that packs is the slowest
 FEWEST_UNITS = 600  # below, starting the processes takes longer than they save
 _UNITS_PER_TASK = 8
 _TASKS_AHEAD = 3  # per process: what waits to be packed is bounded
@@ -36,7 +40,8 @@ def read_jobs(
 ) -> Iterator[tuple[Unit, Iterable[Found | Rejected]]]:
     """Each unit with its objects and rejected files. workers : 0 or 1 reads in this process; None chooses."""
     if workers is None:
-        workers = min(WORKERS, os.cpu_count() or 1) if len(jobs) >= FEWEST_UNITS else 0
+        spare_cores = (os.cpu_count() or 1) - 1
+        workers = min(MOST_WORKERS, spare_cores) if len(jobs) >= FEWEST_UNITS else 0
     if workers < 2:
         yield from ((job.unit, read_unit(job.unit, survey, job.known)) for job in jobs)
     else:
