@@ -9,6 +9,7 @@ sigma tells their spread.
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -72,8 +73,8 @@ class EvidenceNet(LensNetwork):
         """
         sample = flux.flatten(2)[..., ::_SAMPLING]
         sample = torch.where(sample.isfinite(), sample, torch.nan)
-        median = sample.nanmedian(-1).values[..., None, None]
-        noise = 1.4826 * (sample - median[..., 0]).abs().nanmedian(-1).values[..., None, None]
+        median = _median(sample)[..., None, None]
+        noise = 1.4826 * _median((sample - median[..., 0]).abs())[..., None, None]
         unit = torch.where(noise > 0, 1 / (_SOFTENING * noise), 0.0)
         return _asinh(((flux - median) * unit).nan_to_num(0.0, 0.0, 0.0).clamp(-_CEILING, _CEILING))
 
@@ -128,6 +129,15 @@ class EvidenceNet(LensNetwork):
         ) ** 2
         far = share * ~(near_x & near_y)
         return Place(mean_x, mean_y, (near * squared).sum((1, 2)) / 2, (far * squared).sum((1, 2)) / 2)
+
+
+def _median(values: Tensor) -> Tensor:
+    """`nanmedian` along the last axis, of values without gradients."""
+    if values.device.type != "cpu" or values.isnan().any():
+        return values.nanmedian(-1).values
+    # The same values from NumPy, whose partition is vectorised and takes a tenth of the time.
+    middle = (values.shape[-1] - 1) // 2
+    return torch.from_numpy(np.partition(values.detach().numpy(), middle, axis=-1)[..., middle])
 
 
 def _asinh(value: Tensor) -> Tensor:
