@@ -41,6 +41,11 @@ def test_a_band_26_px_off_is_reported_with_its_shift(side_px):
         assert y == pytest.approx(-6, abs=4)
 
 
+def test_most_shifts_of_two_psf_are_found():
+    found = sum(len(shifts(planes_of(seed=seed, shifted={"NIR_H": (0, 11)}))) for seed in range(20))
+    assert found >= 18
+
+
 def test_all_bands_against_the_reference_are_reported_if_the_reference_is_the_one_shifted():
     moved = planes_of(seed=4, shifted={"VIS": (6, -26)})
     assert [warning.split()[0] for warning in shifts(moved)] == ["Y", "J", "H"]
