@@ -1,0 +1,187 @@
+"""EvidenceNet: laws that hold for any weights, and the shipped weights on simulations they never saw."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from astropy.io import fits
+
+from data.simulations.instrument import BANDS, PIXEL_SCALE_ARCSEC
+from data.simulations.recipes import LENS_SCENES, draw_chunk
+from lensmodel.evaluation import auroc, expected_calibration_error, position_error_arcsec
+from lensmodel.models import SHIPPED, default_model, load_network
+from lensmodel.networks.evidence_net import STRIDE_PX, EvidenceNet
+from tests.fixtures.one_thread import one_thread  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+HELD_OUT_SEED = 777_001
+
+
+@pytest.fixture(scope="module")
+def untrained() -> EvidenceNet:
+    torch.manual_seed(1)
+    return EvidenceNet(bands=4, pixel_scale_arcsec=0.1).eval()
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_network(default_model())
+
+
+@pytest.fixture(scope="module")
+def held_out():
+    return draw_chunk(HELD_OUT_SEED, 0, "training")
+
+
+def blob(size: int, x_px: float, y_px: float) -> torch.Tensor:
+    """Noise with a bright source at a position from the centre: (1, 4, y, x)."""
+    generator = torch.Generator().manual_seed(4)
+    axis = torch.arange(size) - (size - 1) / 2
+    distance = (axis[None, :] - x_px) ** 2 + (axis[:, None] - y_px) ** 2
+    return torch.randn(1, 4, size, size, generator=generator) + 80 * torch.exp(-distance / 18)
+
+
+@torch.inference_mode()
+def test_moving_the_image_by_the_stride_moves_the_evidence_by_one_cell(untrained):
+    image = untrained.normalise(blob(160, 0, 0))
+    before = untrained(image).evidence[0]
+    after = untrained(image.roll((2 * STRIDE_PX, STRIDE_PX), (-2, -1))).evidence[0]
+    inner = slice(12, -12)
+    assert torch.allclose(before.roll((2, 1), (0, 1))[inner, inner], after[inner, inner], atol=1e-4)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("shape", [(64, 64), (66, 67), (97, 100), (100, 100), (300, 300)])
+def test_any_size_gives_a_verdict_and_a_position_inside_the_field(untrained, shape):
+    flux = torch.randn(2, 4, *shape)
+    output = untrained(untrained.normalise(flux))
+    assert output.logit.shape == (2,)
+    assert output.logit.isfinite().all()
+    assert (output.x_arcsec.abs() <= shape[1] / 2 * 0.1).all()
+    assert (output.y_arcsec.abs() <= shape[0] / 2 * 0.1).all()
+    assert (output.position_sigma_arcsec > 0).all()
+
+
+@torch.inference_mode()
+def test_the_verdict_on_an_image_does_not_depend_on_its_batch(untrained):
+    flux = torch.randn(5, 4, 80, 80)
+    together = untrained(untrained.normalise(flux))
+    alone = [untrained(untrained.normalise(flux[i : i + 1])) for i in range(5)]
+    assert torch.allclose(together.logit, torch.cat([o.logit for o in alone]), atol=1e-4)
+    assert torch.allclose(together.x_arcsec, torch.cat([o.x_arcsec for o in alone]), atol=1e-4)
+
+
+@torch.inference_mode()
+def test_the_unit_of_flux_and_the_level_of_the_sky_do_not_matter(untrained):
+    flux = blob(80, 3, 2)
+    factor = torch.tensor([1e-3, 1.0, 200.0, 5.0])[None, :, None, None]
+    assert torch.allclose(
+        untrained.normalise(flux), untrained.normalise(flux * factor + 7 * factor), atol=2e-3
+    )
+
+
+@torch.inference_mode()
+def test_missing_pixels_constant_bands_and_extreme_values_leave_everything_finite(untrained):
+    flux = blob(80, 0, 0).repeat(4, 1, 1, 1)
+    flux[0, 0, :30] = torch.nan
+    flux[1, 1] = 3.0
+    flux[2, 2] = torch.nan
+    flux[3, 3, 5, 5] = torch.inf
+    normalised = untrained.normalise(flux)
+    assert normalised.isfinite().all()
+    assert (normalised[1, 1] == 0).all()
+    assert untrained(normalised).logit.isfinite().all()
+
+
+@torch.inference_mode()
+def test_odds_of_places_add_up_to_the_odds_of_the_verdict(untrained):
+    output = untrained(untrained.normalise(blob(64, 0, 0)))
+    assert float(output.logit[0]) == pytest.approx(float(output.evidence.exp().sum().log()), abs=1e-4)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("size", [64, 97, 98, 100])
+def test_the_position_is_that_of_the_evidence_whatever_the_size(untrained, size: int):
+    # All odds in one cell, which is centred on pixel STRIDE_PX * index.
+    normalised = torch.zeros(1, 4, size, size)
+    cells = untrained.features(normalised)
+    rows, columns = cells.shape[-2:]
+    x, _ = untrained.cell_positions(rows, columns)
+    corrected = x + (STRIDE_PX * columns - size) / 2 * 0.1
+    assert float(corrected[5]) == pytest.approx((STRIDE_PX * 5 - (size - 1) / 2) * 0.1, abs=1e-5)
+    output = untrained(normalised)
+    judged = untrained.judge(cells)
+    assert float(output.x_arcsec - judged.x_arcsec) == pytest.approx(
+        (STRIDE_PX * columns - size) / 20, abs=1e-5
+    )
+
+
+@torch.inference_mode()
+def test_the_verdict_looks_no_farther_than_its_receptive_field(untrained):
+    image = torch.randn(1, 4, 160, 160)
+    cell = 20
+    changed = image.clone()
+    changed[..., STRIDE_PX * cell + 25 :] += 5
+    before, after = untrained(image).evidence[0], untrained(changed).evidence[0]
+    assert torch.allclose(before[:, : cell + 1], after[:, : cell + 1], atol=1e-5)
+    assert not torch.allclose(before[:, cell + 2], after[:, cell + 2], atol=1e-5)
+
+
+def test_the_shipped_weights_are_small_and_carry_a_card():
+    card = default_model()
+    assert card.bands == BANDS
+    assert card.pixel_scale_arcsec == PIXEL_SCALE_ARCSEC
+    assert card.calibrated
+    assert card.weights_path.stat().st_size < 2 * 2**20
+    assert (SHIPPED / "evidence-net.md").is_file()
+
+
+@torch.inference_mode()
+def test_the_shipped_weights_tell_held_out_lenses_from_contaminants(shipped, held_out):
+    output = shipped(shipped.normalise(held_out.images))
+    is_lens = np.array([name in LENS_SCENES for name in held_out.subtypes])
+    assert auroc(output.logit.numpy(), is_lens) > 0.9
+    assert expected_calibration_error(torch.sigmoid(output.logit).numpy(), is_lens) < 0.12
+
+
+@torch.inference_mode()
+def test_the_shipped_weights_find_where_the_lens_is(shipped, held_out):
+    output = shipped(shipped.normalise(held_out.images))
+    is_lens = np.array([name in LENS_SCENES for name in held_out.subtypes])
+    error = position_error_arcsec(
+        output.x_arcsec.numpy(),
+        output.y_arcsec.numpy(),
+        held_out.truth["sim_target_x_arcsec"].numpy(),
+        held_out.truth["sim_target_y_arcsec"].numpy(),
+    )[is_lens]
+    assert np.median(error) < 0.3
+    within = np.hypot(error, 0) < 2.45 * output.position_sigma_arcsec.numpy()[is_lens]
+    assert within.mean() > 0.8
+
+
+@torch.inference_mode()
+def test_noise_alone_is_no_lens(shipped):
+    noise = torch.randn(4, 4, 100, 100, generator=torch.Generator().manual_seed(2))
+    assert (torch.sigmoid(shipped(shipped.normalise(noise)).logit) < 0.2).all()
+
+
+@pytest.mark.real
+@torch.inference_mode()
+def test_galaxy_scale_lenses_of_euclid_q1_score_above_the_field_galaxies(shipped, shared_folder: Path):
+    def p_lens(file: Path) -> float:
+        with fits.open(file) as planes:
+            flux = np.stack([_plane(planes, band) for band in ("VIS", "NIR_Y", "NIR_J", "NIR_H")])
+        return float(torch.sigmoid(shipped(shipped.normalise(torch.from_numpy(flux[None]))).logit))
+
+    lenses = ("102018665_NEG570040238507752998.fits", "102159189_2663231466659368059.fits")
+    scores = [p_lens(shared_folder / "real/euclid_q1" / name) for name in lenses]
+    field = [p_lens(file) for file in sorted((shared_folder / "real/euclid_q1_field").glob("*.fits"))]
+    assert len(field) == 6
+    assert min(scores) > 0.5 > max(field)
+
+
+def _plane(planes: fits.HDUList, band: str) -> np.ndarray:
+    (data,) = (hdu.data for hdu in planes if hdu.name in (f"{band}_FLUX", f"{band}_BGSUB"))
+    return data.astype(np.float32)
