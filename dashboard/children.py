@@ -4,10 +4,13 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import NoReturn
 
-STOP_WAIT_S = 2.0
+STOP_WAIT_S = 3.0
 
 
 def start_child(target: Callable[..., None], *arguments: object, name: str) -> BaseProcess:
@@ -31,10 +34,15 @@ def stop_child(child: BaseProcess) -> None:
 
 
 def _run(target: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    # The terminal sends Ctrl-C to all; the server decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGTERM, _exit)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     target(*arguments)
+
+
+def _exit(signal_number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _end_with_parent() -> None:
@@ -42,4 +50,6 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(STOP_WAIT_S)
         os._exit(1)
