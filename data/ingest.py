@@ -15,6 +15,7 @@ from data.files import held_alone
 from data.packing import Packer
 from data.readers.assembly import Known
 from data.readers.mosaics import cut_mosaics, holds_positions
+from data.readers.naming import split_stem
 from data.readers.pool import Job, read_jobs
 from data.readers.unit_reader import Found
 from data.readers.units import Rejected, SourceFile, Unit, find_units, list_files
@@ -273,8 +274,9 @@ def _is_unicode(text: str) -> bool:
 
 
 def _stems(unit: Unit) -> tuple[str, ...]:
-    """By what a catalogue may call the object of a unit."""
-    return (unit.stem, *(file.path.stem for file in unit.files))
+    """By what a catalogue may call the object of a unit: the stem, whole or without the band."""
+    stems = [file.path.stem for file in unit.files]
+    return (unit.stem, *stems, *(split_stem(stem).rest for stem in stems))
 
 
 def _unit_of(path: Path) -> Unit:

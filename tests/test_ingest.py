@@ -232,6 +232,13 @@ def test_columns_and_positions_come_from_the_catalogue(campaign, source, tmp_pat
     assert report.warnings["WCS not believed"] == 1
 
 
+def test_a_catalogue_may_call_a_file_by_its_stem_without_the_band(campaign, source, tmp_path):
+    write_fits(source / "imageEUC_VIS-100002.fits", picture())
+    (tmp_path / "list.csv").write_text("ID,is_lens\n100002,1\n")
+    ingest(campaign, [source], catalogue=tmp_path / "list.csv")
+    assert campaign.objects().get("100002").columns == {"is_lens": 1}
+
+
 def test_a_large_catalogue_with_bad_coordinates_is_no_obstacle(campaign, source, tmp_path):
     write_euclid(source / "obj000007.fits")
     bad = ["nan,1", "400,1", "10,-95", "text,2", ","]
