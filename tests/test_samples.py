@@ -8,10 +8,13 @@ import pytest
 from data.campaign import Campaign
 from data.errors import CampaignError
 from data.samples import CATALOGUE, PIXELS, install_samples, read_samples
-from data.samples.make import STEPS_PER_NOISE, packed
+from data.samples.make import SEED, STEPS_PER_NOISE, packed
 from data.simulations.instrument import OPTICS
 from data.simulations.recipes import CONTAMINANT_SCENES, LENS_SCENES, simulate_chunks
 from data.simulations.writing import cutouts_of
+from tests.fixtures.one_thread import one_thread  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_samples_fill_a_campaign_quickly(campaign: Campaign):
@@ -54,3 +57,14 @@ def test_packing_changes_no_pixel_by_more_than_an_eighth_of_the_noise():
 
 def test_samples_are_small():
     assert PIXELS.stat().st_size + CATALOGUE.stat().st_size < 10 * 2**20
+
+
+def test_the_shipped_cutouts_are_those_that_their_recipe_makes():
+    (chunk,) = simulate_chunks(3, seed=SEED, recipe="demo")
+    made = cutouts_of(chunk, seed=SEED, recipe="demo", first=0)
+    for shipped, fresh in zip(read_samples(), made, strict=False):
+        assert shipped.object_id == fresh.object_id
+        assert shipped.columns["subtype"] == fresh.columns["subtype"]
+        for band, optics in OPTICS.items():
+            difference = np.abs(shipped.planes[band].flux - fresh.planes[band].flux)
+            assert np.median(difference) < optics.noise_rms / STEPS_PER_NOISE

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from data.simulations.dice import Dice
 from data.simulations.galaxies import (
+    NOTHING_MAG,
     Galaxy,
     blue_or_red,
     draw_early_type,
@@ -156,7 +157,7 @@ def _draw_blue_companion(dice: Dice, sky: Sky, host: Galaxy, *, chance: float) -
     )
     mag = (host.mags[:, 0] + dice.uniform(0.8, 4.2)).clamp(21, 25.5)
     colour = blue_or_red(dice, dice.chance(0.2))
-    mags = with_colours(dice, torch.where(dice.chance(chance), mag, 60.0), vis_y=colour, scatter=0.15)
+    mags = with_colours(dice, torch.where(dice.chance(chance), mag, NOTHING_MAG), vis_y=colour, scatter=0.15)
     sky.add_galaxy(shape, Galaxy(shape, mags).flux)
 
 

@@ -97,7 +97,7 @@ class SimulatedChunk:
         return SimulatedChunk(self.images[:number], self.lensed[:number], self.subtypes[:number], truth)
 
 
-def simulate_chunks(number: int, *, seed: int, recipe: str, first_chunk: int = 0) -> Iterator[SimulatedChunk]:
+def simulate_chunks(number: int, *, seed: int, recipe: str) -> Iterator[SimulatedChunk]:
     """Draw `number` objects, chunk by chunk.
 
     Raises
@@ -109,7 +109,7 @@ def simulate_chunks(number: int, *, seed: int, recipe: str, first_chunk: int = 0
         raise CampaignError(f"recipe {recipe!r} is not known; known are {', '.join(RECIPES)}")
     if number < 0 or seed < 0:
         raise CampaignError(f"number is {number} and seed is {seed}; expected whole numbers from 0")
-    for index, start in enumerate(range(0, number, CHUNK), start=first_chunk):
+    for index, start in enumerate(range(0, number, CHUNK)):
         yield draw_chunk(seed, index, recipe).first(number - start)
 
 
