@@ -1,10 +1,10 @@
 """The command `lensvet`: reads the command line, runs one of `dashboard.commands`, makes errors one line."""
 
 import argparse
+import contextlib
 import signal
 import sys
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from types import FrameType
 from typing import NoReturn
@@ -18,10 +18,9 @@ DONE, FAILED, WRONG_USAGE = 0, 1, 2
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed, 2 wrong usage."""
     arguments = make_parser().parse_args(words)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _stop)
     try:
-        return COMMANDS[arguments.command].run(arguments) or DONE
+        with _sigterm_as_ctrl_c():
+            return COMMANDS[arguments.command].run(arguments) or DONE
     except (LensVetError, OSError) as error:
         if arguments.debug:
             raise
@@ -57,9 +56,18 @@ class _Parser(argparse.ArgumentParser):
         self.exit(WRONG_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def _stop(signal_number: int, frame: FrameType | None) -> NoReturn:
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
     """End on SIGTERM as on Ctrl-C: files are finished or left as they were, children are stopped."""
-    raise KeyboardInterrupt
+
+    def stop(signal_number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _fail(reason: str) -> int:

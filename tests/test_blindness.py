@@ -14,13 +14,26 @@ def test_truth_is_recognised(column: str):
 
 @pytest.mark.parametrize(
     "column",
-    ["expert_score", "grade", "GRADE", "p_lens", "cnn_prob", "is_lens", "expert_total_votes", "notes", "score_2", "rank"],
+    [
+        "expert_score",
+        "grade",
+        "GRADE",
+        "p_lens",
+        "cnn_prob",
+        "is_lens",
+        "expert_total_votes",
+        "notes",
+        "score_2",
+        "rank",
+    ],
 )
 def test_what_somebody_concluded_is_recognised_by_its_name(column: str):
     assert is_verdict(column)
 
 
-@pytest.mark.parametrize("column", ["mag_vis", "tile_index", "z_phot", "flux_radius", "progress", "ellipticity"])
+@pytest.mark.parametrize(
+    "column", ["mag_vis", "tile_index", "z_phot", "flux_radius", "progress", "ellipticity"]
+)
 def test_measurements_are_no_verdict(column: str):
     assert not is_verdict(column)
     assert not is_truth(column)

@@ -33,7 +33,9 @@ def test_scores_appear_part_by_part(live):
 
 def test_only_new_parts_are_read(live, monkeypatch):
     read = []
-    monkeypatch.setattr(live_scores, "_read", lambda part, inner=live_scores._read: read.append(part) or inner(part))
+    monkeypatch.setattr(
+        live_scores, "_read", lambda part, inner=live_scores._read: read.append(part) or inner(part)
+    )
     first = add_scores(live[0], {"a": 1.0})
     logits(live)
     second = add_scores(live[0], {"b": 1.0})

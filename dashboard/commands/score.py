@@ -1,5 +1,6 @@
 """`lensvet score`: let a network judge every object, part by part."""
 
+import contextlib
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -77,6 +78,7 @@ def _score(campaign: "Campaign", card: "ModelCard", batch_size: int) -> "Scoring
 def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int, catalogue: Path | None) -> None:
     """Read what arrives and score it, until Ctrl-C."""
     from data.campaign import open_campaign
+    from data.errors import CampaignError
     from data.ingest import ingest_new
 
     print(f"following {', '.join(campaign.sources) or 'what will be ingested'}; Ctrl-C stops", flush=True)
@@ -85,7 +87,9 @@ def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int, catalogue:
         while True:
             # Opened anew, since another ingest may have added sources.
             campaign = open_campaign(campaign.path)
-            ingest_new(campaign, catalogue=catalogue)
+            # While somebody ingests by hand, what is new is theirs to read.
+            with contextlib.suppress(CampaignError):
+                ingest_new(campaign, catalogue=catalogue)
             state = campaign.catalogue_path.stat().st_mtime_ns if campaign.catalogue_path.exists() else None
             if state != scored_state:
                 _print_report(card, _score(campaign, card, batch_size))
