@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 TRUTH_COLUMNS = ("class", "subtype", "theta_E_arcsec", "lens_x_arcsec", "lens_y_arcsec")
 TRUTH_PREFIX = "sim_"
+# Names of files are among them: folders are called `lenses` and `contaminants`.
 _VERDICT_WORDS = re.compile(
     r"(?:^|_)(?:grade|score|scores|votes?|rank|verdict|label|is_lens|lens|p_lens|prob|probability|logit|"
     r"notes?|comments?|prediction|expert|cnn|classification)(?:_|\d|$)",
@@ -23,7 +24,7 @@ def is_truth(column: str) -> bool:
 
 
 def is_verdict(column: str) -> bool:
-    """Whether a catalogue column, by its name, holds what a network or a person concluded.
+    """Whether a catalogue column, by its name, may tell what a network or a person concluded.
 
     >>> is_verdict("expert_score"), is_verdict("mag_vis")
     (True, False)

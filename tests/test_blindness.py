@@ -25,6 +25,8 @@ def test_truth_is_recognised(column: str):
         "notes",
         "score_2",
         "rank",
+        "file",
+        "source_path",
     ],
 )
 def test_what_somebody_concluded_is_recognised_by_its_name(column: str):
