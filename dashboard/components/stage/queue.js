@@ -98,8 +98,9 @@ export class Queue {
     if (this.refilling || (this.exhausted && !anew)) return;
     this.refilling = true;
     try {
-      const seen = new Set(this.visited.map(({ object_id }) => object_id));
       const page = await this.fetchPage({ ...this.settings, limit: Math.min(500, PAGE + this.undecidedVisited()) });
+      // After the answer: what was visited while it was on its way must not come again.
+      const seen = new Set(this.visited.map(({ object_id }) => object_id));
       const fresh = page.items.filter(({ object_id }) => !seen.has(object_id));
       this.upcoming = fresh.map((item) => ({ ...item, decision: item.grade ?? undefined }));
       this.exhausted = fresh.length === 0;

@@ -3,8 +3,9 @@
 const ARCSEC = Math.PI / 180 / 3600;
 
 /** (ra_deg, dec_deg) of an offset from the cutout's centre; null where the orientation is not known. */
-export function skyOf({ ra_deg, dec_deg, cd_deg }, xArcsec, yArcsec) {
-  if (!cd_deg || ra_deg == null || dec_deg == null) return null;
+export function skyOf({ centre_deg, cd_deg }, xArcsec, yArcsec) {
+  if (!cd_deg || !centre_deg) return null;
+  const [ra_deg, dec_deg] = centre_deg;
   const [cd11, cd12, cd21, cd22] = cd_deg;
   const scale = 3600 * Math.sqrt(Math.abs(cd11 * cd22 - cd12 * cd21));
   const [dx, dy] = [xArcsec / scale, yArcsec / scale];
