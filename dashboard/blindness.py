@@ -13,7 +13,8 @@ TRUTH_PREFIX = "sim_"
 # Names of files are among them: folders are called `lenses` and `contaminants`.
 _VERDICT_WORDS = re.compile(
     r"(?:^|_)(?:grade|score|scores|votes?|rank|verdict|label|is_lens|lens|p_lens|prob|probability|logit|"
-    r"notes?|comments?|prediction|expert|cnn|classification)(?:_|\d|$)",
+    r"notes?|comments?|prediction|expert|cnn|classification|"
+    r"file|filename|path|folder)(?:_|\d|$)",
     re.IGNORECASE,
 )
 
