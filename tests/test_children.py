@@ -49,8 +49,9 @@ def test_a_stopped_child_cleans_up(tmp_path):
     assert (tmp_path / "up").read_text() == "cleaned up"
 
 
-@pytest.mark.parametrize("target", ["idle", "busy"])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("target", "how"), [("idle", signal.SIGKILL), ("idle", signal.SIGTERM), ("busy", signal.SIGKILL)]
+)
 def test_children_of_a_parent_that_was_killed_end(target: str, how: signal.Signals, tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT.format(target=target))
