@@ -22,6 +22,7 @@ from data.objects import ObjectTable, StoredObject
 from data.scores import SCORE_SCHEMA, scored_ids, write_part
 from lensmodel import Progress
 from lensmodel.batches import read_batch, side_by_side, steps
+from lensmodel.errors import ModelError
 from lensmodel.explain.agreement import where_why
 from lensmodel.models import ModelCard, load_network
 from lensmodel.networks import LensNetwork, NetworkOutput
@@ -60,9 +61,11 @@ def score(
     ------
     CampaignError
         If nothing was ingested, or another process is scoring with this model version.
-    WeightsError
-        If the weights cannot be loaded.
+    ModelError
+        If the weights cannot be loaded, or the batch size is not from 1 up.
     """
+    if batch_size < 1:
+        raise ModelError(f"batch size is {batch_size}; expected a whole number from 1")
     started = time.monotonic()
     store = campaign.cutouts()
     network = load_network(card)

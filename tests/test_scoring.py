@@ -19,6 +19,7 @@ from data.files import held_alone
 from data.objects import ObjectTable
 from data.scores import SCORE_SCHEMA, scores_of
 from lensmodel.batches import side_by_side, steps
+from lensmodel.errors import ModelError
 from lensmodel.models import load_network
 from lensmodel.networks import LensNetwork, NetworkOutput
 from lensmodel.preprocessing import flux_batch
@@ -71,6 +72,11 @@ def test_parts_have_the_schema_that_readers_expect(campaign, tmp_path):
 def test_any_batch_size_does(campaign, tmp_path, batch_size):
     fill(campaign, small_cutouts(10))
     assert score(campaign, added_model(tmp_path), batch_size=batch_size).scored == 10
+
+
+def test_a_batch_of_no_images_is_refused(campaign, tmp_path):
+    with pytest.raises(ModelError, match="batch size is 0; expected a whole number from 1"):
+        score(campaign, added_model(tmp_path), batch_size=0)
 
 
 def test_objects_that_come_later_are_scored_and_the_others_left_alone(campaign, tmp_path):

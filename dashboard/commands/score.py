@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="with --follow: ids and columns of the files that arrive",
     )
     parser.add_argument(
-        "--batch-size", type=int, default=64, metavar="N", help="images at once"
+        "--batch-size", type=int, default=16, metavar="N", help="images at once"
     )
 
 
