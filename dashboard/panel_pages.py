@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bokeh.settings
 from bokeh_fastapi.handler import WSHandler
@@ -23,7 +23,7 @@ def add_pages(app: FastAPI, state: ServerState) -> None:
     """Serve all pages, and the sockets behind them."""
     # Campaigns are vetted on machines without internet.
     bokeh.settings.settings.resources = "server"
-    pages = {path: _page(state, module, function) for path, (module, function, _) in PAGES.items()}
+    pages: dict[str, Any] = {path: _page(state, module, name) for path, (module, name, _) in PAGES.items()}
     titles = {path: f"{title} · {state.campaign.title}" for path, (*_, title) in PAGES.items()}
     # bokeh-fastapi 0.1.8 never asks who opens a socket; `dashboard.guard` compares Origin and Host before it.
     app.state.bokeh = add_applications(pages, app=app, title=titles, websocket_origin=["*"])
@@ -31,7 +31,10 @@ def add_pages(app: FastAPI, state: ServerState) -> None:
 
 def _page(state: ServerState, module: str, function: str) -> Callable[[], "pn.viewable.Viewable"]:
     def make_page() -> "pn.viewable.Viewable":
-        return getattr(importlib.import_module(f"dashboard.pages.{module}"), function)(state)
+        page: pn.viewable.Viewable = getattr(importlib.import_module(f"dashboard.pages.{module}"), function)(
+            state
+        )
+        return page
 
     return make_page
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from dashboard.api import PREFIX, api_router
@@ -52,16 +53,13 @@ def create_app(campaign: Campaign, *, inspector: str, anyone: bool = False) -> F
 class Assets(StaticFiles):
     """Scripts and styles of the components; asked for anew each time, answered with 304 while unchanged."""
 
-    def file_response(self, full_path: Path | str, *arguments: object, **options: object) -> Response:
-        answer = super().file_response(full_path, *arguments, **options)  # type: ignore[arg-type]  # passed through
-        answer.headers["Cache-Control"] = "no-cache"
-        return answer
-
     async def get_response(self, path: str, scope: Scope) -> Response:
         # Python files lie beside the scripts and are nobody's business.
         if Path(path).suffix not in ASSET_SUFFIXES:
-            return Response(status_code=404)
-        return await super().get_response(path, scope)
+            raise HTTPException(404, "no such script or style")
+        answer = await super().get_response(path, scope)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 
+import numpy as np
 from fastapi import APIRouter
 from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
@@ -48,7 +49,9 @@ async def get_map(
     )
 
 
-def packed(state: ServerState, stored: StoredObject, version: str, method: str, values: NDArray) -> bytes:
+def packed(
+    state: ServerState, stored: StoredObject, version: str, method: str, values: NDArray[np.float32]
+) -> bytes:
     """The answer's body, with the position read off the map."""
     from data.maps import position_of
 
