@@ -133,7 +133,9 @@ def open_campaign(path: Path) -> Campaign:
     """
     settings = path / "campaign.toml"
     if not settings.is_file():
-        raise CampaignError(f"{path} is not a campaign (no campaign.toml): lensvet new {path} --survey euclid")
+        raise CampaignError(
+            f"{path} is not a campaign (no campaign.toml): lensvet new {path} --survey euclid"
+        )
     try:
         values = tomllib.loads(settings.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -161,7 +163,9 @@ def remember_source(campaign: Campaign, source: Path) -> Campaign:
     settings = campaign.settings_path.read_text(encoding="utf-8")
     replaced, count = re.subn(r"(?ms)^sources\s*=\s*\[.*?\]\s*$", lambda _: listed, settings, count=1)
     with written_atomically(campaign.settings_path) as partial:
-        partial.write_text(replaced.rstrip() + "\n" if count else f"{settings.rstrip()}\n{listed}\n", encoding="utf-8")
+        partial.write_text(
+            replaced.rstrip() + "\n" if count else f"{settings.rstrip()}\n{listed}\n", encoding="utf-8"
+        )
     return open_campaign(campaign.path)
 
 

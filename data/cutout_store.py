@@ -151,7 +151,11 @@ class CutoutStore:
     def _create(self, name: str, cutout: Cutout) -> None:
         group = self._root.create_group(name, overwrite=True)
         for band, plane in cutout.planes.items():
-            for array_name, values in ((band, plane.flux), (f"rms/{band}", plane.rms), (f"psf/{band}", plane.psf)):
+            for array_name, values in (
+                (band, plane.flux),
+                (f"rms/{band}", plane.rms),
+                (f"psf/{band}", plane.psf),
+            ):
                 if values is not None:
                     length = max(1, CHUNK_BYTES // (4 * values.size))
                     group.create_array(
@@ -178,7 +182,9 @@ class CutoutStore:
         last = first + len(planes)
         if array.shape[0] < last:
             array.resize((last, *array.shape[1:]))
-        array[first:last] = np.stack([plane for plane in planes if plane is not None]).astype(np.float32, copy=False)
+        array[first:last] = np.stack([plane for plane in planes if plane is not None]).astype(
+            np.float32, copy=False
+        )
 
 
 def _layout_of(cutout: Cutout) -> Layout:

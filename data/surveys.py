@@ -187,5 +187,7 @@ def canonical_band(name: str, survey: Survey | None = None) -> str:
     for band in survey.bands:
         if given == band.name:
             return band.name
-    matches = [b.name for b in survey.bands if given.upper() in {b.name.upper(), *(a.upper() for a in b.aliases)}]
+    matches = [
+        b.name for b in survey.bands if given.upper() in {b.name.upper(), *(a.upper() for a in b.aliases)}
+    ]
     return matches[0] if len(matches) == 1 else given

@@ -24,7 +24,7 @@ from lensmodel import Progress
 from lensmodel.batches import read_batch, side_by_side, steps
 from lensmodel.errors import ModelError
 from lensmodel.explain.agreement import where_why
-from lensmodel.models import ModelCard, load_network
+from lensmodel.models import ModelCard, load_network, write_card
 from lensmodel.networks import LensNetwork, NetworkOutput
 from lensmodel.preprocessing import Field, field_of
 
@@ -73,6 +73,7 @@ def score(
     folder = campaign.scores_path(card.version)
     with held_alone(folder / ".lock", doing="scoring"):
         _remove_leftovers(folder)
+        write_card(card, folder / "model.json")  # whose scores these are, for whoever reads them elsewhere
         objects = campaign.objects()
         waiting = _without(objects, scored_ids(campaign.score_parts(card.version)))
         parts = _Parts(folder)

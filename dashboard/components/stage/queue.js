@@ -10,7 +10,7 @@ export class Queue {
    */
   constructor({ fetchPage, onChange, isSettled }) {
     Object.assign(this, { fetchPage, onChange, isSettled });
-    this.settings = { order: null, model: null, seed: 0, show: "todo" };
+    this.settings = { order: null, model: null, show: "todo" };
     this.visited = [];
     this.at = -1;
     this.upcoming = [];
