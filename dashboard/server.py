@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import FileResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
@@ -45,6 +45,7 @@ def create_app(campaign: Campaign, *, inspector: str, anyone: bool = False) -> F
     answer_errors_as_json(app)
     app.include_router(api_router())
     app.add_api_route("/", _to_first_page, include_in_schema=False)
+    app.add_api_route("/favicon.ico", _icon, include_in_schema=False)
     app.mount("/assets", Assets(directory=COMPONENTS, check_dir=False), name="assets")
     add_pages(app, state)
     return app
@@ -70,3 +71,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _to_first_page() -> RedirectResponse:
     return RedirectResponse(FIRST_PAGE, status_code=307)
+
+
+def _icon() -> FileResponse:
+    return FileResponse(COMPONENTS / "icon.svg")

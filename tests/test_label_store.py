@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from data.errors import CampaignError, VoteConflictError
 from data.label_store import LabelStore
 from data.votes import Vote
-from tests.fixtures.votes import EVERYTHING, a_vote, fill
+from tests.fixtures.votes import EVERYTHING, NOON, a_vote, fill
 
 WRITER = Path(__file__).parent / "fixtures" / "vote_writer.py"
 
