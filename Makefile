@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 5006
 
-.PHONY: run test lint bench env clean
+.PHONY: run test lint bench screenshots env clean
 
 run: env
 	$(BIN)/lensvet demo --port $(PORT)
@@ -29,6 +29,9 @@ lint: env
 
 bench: env
 	$(BIN)/python -m tests.benchmarks
+
+screenshots: env
+	$(BIN)/python -m tests.ui.screenshots
 
 clean:
 	rm -rf $(VENV) build
