@@ -13,3 +13,7 @@ class WeightsError(ModelError):
 
 class ExplanationError(LensVetError):
     """A method cannot explain what it was asked to."""
+
+
+class EvaluationError(LensVetError):
+    """A campaign lacks the truth that a model is to be measured against."""
