@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,11 @@ from data.surveys import SURVEYS, Survey, survey_named
 
 REVEAL_POLICIES = ("open", "after-grade")
 
+_KEYS = ("id", "title", "survey", "reveal", "quorum", "database", "models", "sources")
+
 _SETTINGS = """\
 # What this campaign is. Read when a command starts; edit it with any editor.
+id = "{identifier}"
 title = {title}
 survey = "{survey}"            # {surveys}
 # open: scores and maps at any time, and the vote says that they were seen.
@@ -24,6 +28,8 @@ reveal = "{reveal}"
 quorum = {quorum}                   # independent grades per object
 # Where votes go: a file in this folder, or "postgresql://user@host/name".
 database = "labels.sqlite"
+# Networks by name, the first one first: what score runs and the page shows if nothing else is asked for.
+models = []
 # Files and folders that ingest has read; score --follow watches them.
 sources = []
 """
@@ -31,14 +37,20 @@ sources = []
 
 @dataclass(frozen=True)
 class Campaign:
-    """One campaign folder and its settings. Paths are made here and nowhere else."""
+    """One campaign folder and its settings. Paths are made here and nowhere else.
+
+    identifier : tells campaigns apart in a browser that has seen several under one address.
+    models : names of networks, the preferred one first.
+    """
 
     path: Path
+    identifier: str
     title: str
     survey: Survey
     reveal: str
     quorum: int
     database: str
+    models: tuple[str, ...]
     sources: tuple[str, ...]
 
     @property
@@ -52,6 +64,11 @@ class Campaign:
     @property
     def catalogue_path(self) -> Path:
         return self.path / "catalogue.parquet"
+
+    @property
+    def truth_path(self) -> Path:
+        """Masks of lensed light, for simulated objects."""
+        return self.path / "truth.zarr"
 
     @property
     def rejected_path(self) -> Path:
@@ -87,10 +104,12 @@ class Campaign:
         return CutoutStore(self.cutouts_path)
 
     def scored_versions(self) -> list[str]:
-        """Model versions that have scores here, the newest last."""
-        folder = self.path / "scores"
-        found = [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
-        return [entry.name for entry in sorted(found, key=lambda entry: entry.stat().st_mtime)]
+        """Model versions that have a finished part of scores here, the one that scored last comes last."""
+        newest: dict[str, int] = {}
+        for part in (self.path / "scores").glob("*/part-*.parquet"):
+            version = part.parent.name
+            newest[version] = max(newest.get(version, 0), part.stat().st_mtime_ns)
+        return sorted(newest, key=lambda version: newest[version])
 
     def score_parts(self, model_version: str) -> list[Path]:
         """Finished score files of a model version, oldest first."""
@@ -112,6 +131,7 @@ def create_campaign(path: Path, *, survey: str, title: str | None = None, reveal
     if settings.exists():
         raise CampaignError(f"{path} is a campaign already: choose another folder")
     text = _SETTINGS.format(
+        identifier=uuid.uuid4(),
         title=_toml_string(title or path.resolve().name),
         survey=survey,
         surveys=", ".join(SURVEYS),
@@ -145,11 +165,13 @@ def open_campaign(path: Path) -> Campaign:
         raise CampaignError(f"{settings}: " + "; ".join(problems))
     return Campaign(
         path=path,
+        identifier=str(values.get("id", path.resolve())),
         title=str(values.get("title", path.resolve().name)),
         survey=survey_named(values["survey"]),
         reveal=values.get("reveal", "open"),
         quorum=values.get("quorum", 1),
         database=values.get("database", "labels.sqlite"),
+        models=tuple(values.get("models", ())),
         sources=tuple(values.get("sources", ())),
     )
 
@@ -170,6 +192,9 @@ def remember_source(campaign: Campaign, source: Path) -> Campaign:
 
 
 def _problems(values: dict[str, object]) -> Iterator[str]:
+    # A misspelt setting must not leave the default in force: `reveel` would open a blind campaign.
+    for key in sorted(values.keys() - set(_KEYS)):
+        yield f"{key} is no setting; known are {', '.join(_KEYS)}"
     if values.get("survey") not in SURVEYS:
         yield f"survey is {values.get('survey')!r}; expected one of {', '.join(SURVEYS)}"
     if values.get("reveal", "open") not in REVEAL_POLICIES:
@@ -177,9 +202,10 @@ def _problems(values: dict[str, object]) -> Iterator[str]:
     quorum = values.get("quorum", 1)
     if not isinstance(quorum, int) or isinstance(quorum, bool) or quorum < 1:
         yield f"quorum is {quorum!r}; expected a whole number from 1"
-    sources = values.get("sources", [])
-    if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):
-        yield "sources is not a list of paths"
+    for key in ("models", "sources"):
+        listed = values.get(key, [])
+        if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):
+            yield f"{key} is not a list of texts"
     if not isinstance(values.get("database", ""), str):
         yield "database is not text"
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from data.simulations.instrument import BANDS, OPTICS, PIXEL_SCALE_ARCSEC
-from data.simulations.recipes import LENS_SCENES, SimulatedChunk, simulate_chunks
+from data.simulations.recipes import SimulatedChunk, simulate_chunks
 
 _EDGE_PX = 10  # a window keeps its target at least so far from the edge
 _LARGEST = 6e4  # of half precision
@@ -64,7 +64,7 @@ def labelled(chunk: SimulatedChunk) -> LabelledImages:
     return LabelledImages(
         flux=(chunk.images / noise).clamp(-_LARGEST, _LARGEST).half(),
         lensed=chunk.lensed,
-        is_lens=torch.tensor([subtype in LENS_SCENES for subtype in chunk.subtypes]),
+        is_lens=chunk.is_lens,
         x_px=chunk.truth["sim_target_x_arcsec"] / PIXEL_SCALE_ARCSEC,
         y_px=chunk.truth["sim_target_y_arcsec"] / PIXEL_SCALE_ARCSEC,
     )

@@ -1,14 +1,19 @@
 """The simulated sky: lensing against closed forms, the telescope's laws, truth that describes the images."""
 
 import math
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import max_pool2d
 
-from data.campaign import Campaign, create_campaign
+from data.campaign import Campaign, create_campaign, open_campaign
 from data.errors import CampaignError
 from data.simulations import simulate
+from data.simulations.arcs import arc_mask, arc_truth
 from data.simulations.dice import Dice
 from data.simulations.instrument import (
     FIELD_PX,
@@ -20,18 +25,22 @@ from data.simulations.instrument import (
     flux_of_mag,
     moffat,
     observe,
+    record,
 )
 from data.simulations.lensing import Mass, source_position
 from data.simulations.light import FINE_PX, Sersic, Sky, annulus
 from data.simulations.recipes import (
+    CHUNK,
     CONTAMINANT_SCENES,
     LENS_SCENES,
     RECIPES,
     SCENES,
     draw_chunk,
     simulate_chunks,
+    with_twins,
 )
 from data.simulations.writing import name_of, sky_position
+from data.truth import TruthMasks
 from tests.fixtures.one_thread import one_thread  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -40,6 +49,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture(scope="module")
 def chunk():
     return draw_chunk(11, 0, "training")
+
+
+@pytest.fixture(scope="module")
+def twins():
+    return draw_chunk(4, 0, "training-twins")
 
 
 def dice(number: int, seed: int = 1) -> Dice:
@@ -188,9 +202,9 @@ def test_images_are_finite_and_no_two_are_alike(chunk):
 
 
 def test_every_recipe_draws_from_the_menu_and_every_scene_is_drawn():
-    for weights in RECIPES.values():
-        assert set(weights) <= set(SCENES)
-    assert set(RECIPES["training"]) == set(SCENES)
+    for recipe in RECIPES.values():
+        assert set(recipe.weights) <= set(SCENES)
+    assert {scene for recipe in RECIPES.values() for scene in recipe.weights} == set(SCENES)
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -201,6 +215,7 @@ def test_every_scene_says_where_its_target_is_and_only_lenses_have_an_einstein_r
     assert ("theta_E_arcsec" in truth) == (name in LENS_SCENES)
     assert all(len(values) == 3 and values.isfinite().all() for values in truth.values())
     assert (sky.vis.sum((-2, -1)) > 0).all()
+    assert (sky.lensed is not None) == (name in LENS_SCENES)
     assert float(truth["sim_target_x_arcsec"].abs().max()) <= 1.5
 
 
@@ -231,11 +246,110 @@ def test_simulated_objects_reach_a_campaign_with_their_truth(campaign: Campaign)
     assert np.array_equal(planes["H"].flux, chunk.images[3, 3].numpy())
 
 
-def test_the_same_seed_twice_in_one_campaign_is_refused(campaign: Campaign):
-    simulate(campaign, number=2, seed=5)
-    with pytest.raises(CampaignError, match="choose another seed"):
-        simulate(campaign, number=3, seed=5)
-    assert len(campaign.objects()) == 2
+def test_the_same_command_again_adds_only_what_is_missing(campaign: Campaign):
+    assert simulate(campaign, number=2, seed=5) == 2
+    assert simulate(campaign, number=2, seed=5) == 0
+    assert simulate(campaign, number=3, seed=5) == 1
+    table = campaign.objects()
+    rows = table.rows_of(table.ids)
+    (chunk,) = simulate_chunks(3, seed=5, recipe="training")
+    for row, stored in enumerate(rows):
+        assert np.array_equal(campaign.cutouts().read(stored)["VIS"].flux, chunk.images[row, 0].numpy())
+        assert np.array_equal(TruthMasks(campaign.truth_path).read(stored), chunk.lensed[row].numpy())
+
+
+def test_a_killed_command_goes_on_and_leaves_what_an_undisturbed_one_leaves(tmp_path):
+    folder = tmp_path / "mocks"
+    command = [
+        sys.executable,
+        "-m",
+        "dashboard.cli",
+        "simulate",
+        str(folder),
+        "--number",
+        "600",
+        "--seed",
+        "3",
+    ]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (folder / "catalogue.parquet").exists() and run.poll() is None:
+        time.sleep(0.05)
+    run.kill()
+    run.wait()
+    campaign = open_campaign(folder)
+    finished = len(campaign.objects())
+    assert finished % CHUNK == 0
+    assert finished < 600
+    number = finished + 3
+    assert simulate(campaign, number=number, seed=3) == 3
+    table = campaign.objects()
+    *_, last = simulate_chunks(number, seed=3, recipe="training")
+    stored = table.rows_of([table.ids[-1]])[0]
+    assert np.array_equal(campaign.cutouts().read(stored)["H"].flux, last.images[-1, 3].numpy())
+
+
+def test_a_lens_and_its_twin_differ_by_the_lensed_light_alone(twins):
+    lenses = twins.is_lens.nonzero()[:, 0]
+    assert len(lenses) > 50
+    for row in lenses.tolist():
+        twin = int(twins.twin[row])
+        assert int(twins.twin[twin]) == row
+        assert twins.subtypes[twin] == "twin"
+        assert not twins.is_lens[twin]
+        assert not twins.lensed[twin].any()
+        far = ~max_pool2d(twins.lensed[row][None].float(), 41, stride=1, padding=20)[0].bool()
+        vis = OPTICS["VIS"].noise_rms
+        difference = (twins.images[row] - twins.images[twin])[0]
+        assert float(difference[far].abs().max() if far.any() else 0) < 5 * vis
+        assert float(difference.sum()) > 0
+    for name in ("mag_vis", "z_phot", "sim_redshift", "sim_target_x_arcsec"):
+        assert torch.equal(twins.truth[name][lenses], twins.truth[name][twins.twin[lenses]])
+    assert twins.truth["theta_E_arcsec"][twins.twin[lenses]].isnan().all()
+
+
+def test_every_lens_of_a_chunk_has_its_twin_in_it_and_a_twin_follows_its_lens():
+    assert with_twins(["arc", "spiral", "ring"], 5) == ["arc", "twin", "spiral", "ring", "twin"]
+    assert with_twins(["arc", "ring", "spiral"], 3) == ["arc", "twin", "spiral"]
+
+
+def test_twins_are_named_in_the_catalogue(campaign: Campaign):
+    simulate(campaign, number=12, seed=5, recipe="training-twins")
+    table = campaign.objects()
+    of = {stored.object_id: stored.columns for stored in table.rows_of(table.ids)}
+    pairs = [(name, str(columns["sim_twin"])) for name, columns in of.items() if columns["class"] == "lens"]
+    assert pairs
+    for name, twin in pairs[:-1]:
+        assert of[twin]["sim_twin"] == name
+        assert of[twin]["subtype"] == "twin"
+        assert of[twin]["theta_E_arcsec"] is None
+
+
+def test_arcs_have_a_mask_where_their_light_stands_out_and_an_snr_that_grows_with_it():
+    flux = torch.zeros(3, 4, 40, 40)
+    for row, level in enumerate((0.0, 1.0, 4.0)):
+        flux[row, 0, 30:33, 10:30] = level * 5 * OPTICS["VIS"].noise_rms
+    mask = arc_mask(flux)
+    assert mask.sum((-2, -1)).tolist()[0] == 0
+    assert mask[1, 31, 20]
+    assert not mask[1, 20, 20]
+    centre = torch.zeros(3)
+    truth = arc_truth(flux, torch.zeros_like(flux), mask, centre, centre)
+    assert truth["sim_arc_snr"][0] == 0
+    assert 0 < truth["sim_arc_snr"][1] < truth["sim_arc_snr"][2]
+    assert truth["sim_arc_is_detectable"].tolist() == [0, 1, 1]
+    assert float(truth["sim_arc_radius_arcsec"][2]) == pytest.approx(1.25, abs=0.05)
+
+
+def test_the_stated_snr_is_that_of_many_draws_of_the_noise():
+    flux = torch.zeros(400, 4, 40, 40)
+    flux[:, 2, 12:28, 12:28] = 2 * OPTICS["J"].noise_rms
+    mask = arc_mask(flux[:1])
+    zero = torch.zeros(1)
+    stated = float(arc_truth(flux[:1], 0 * flux[:1], mask, zero, zero)["sim_arc_snr_j"])
+    sums = (record(flux, dice(400))[:, 2] * mask).sum((-2, -1))
+    middle = sums[(sums - sums.median()).abs() < 5 * (sums - sums.median()).abs().median()]
+    measured = float(sums.median() / middle.std())
+    assert measured == pytest.approx(stated, rel=0.2)
 
 
 def test_a_recipe_that_is_not_known_is_refused_with_those_that_are(campaign: Campaign):

@@ -3,9 +3,12 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from data.simulations.menu import RECIPES
+
 HELP = "add simulated lenses and non-lenses, with their truth in the catalogue"
 EXAMPLES = """\
   lensvet simulate mocks --survey euclid --number 2000 --seed 1     makes the folder if it is not there
+The same command again goes on where it was stopped.
 """
 
 
@@ -16,8 +19,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, required=True, metavar="S", help="the same seed gives the same cutouts"
     )
+    menu = "; ".join(f"{name}: {recipe.shows}" for name, recipe in RECIPES.items())
     parser.add_argument(
-        "--recipe", default="training", metavar="NAME", help="what is in the mix (default: training)"
+        "--recipe", default="training", metavar="NAME", help=f"what is in the mix (default: training). {menu}"
     )
 
 
@@ -46,4 +50,5 @@ def run(arguments: Namespace) -> None:
             recipe=arguments.recipe,
             on_progress=lambda done: show(done, arguments.number),
         )
-    print(f"{number:,} simulated cutouts are in {campaign.path}; next: lensvet score {campaign.path}")
+    there = f", {arguments.number - number:,} were there" if number < arguments.number else ""
+    print(f"{number:,} simulated cutouts added{there}; next: lensvet score {campaign.path}")

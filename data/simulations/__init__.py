@@ -1,11 +1,16 @@
 """Simulated Euclid cutouts with truth: lenses by caustics, contaminants, Euclid's pixels, PSF and noise.
 
-`simulate` writes them into a campaign; it imports torch, so it is loaded only when called.
+`simulate` writes them into a campaign; it imports torch, so it is loaded only when called. This module and
+`menu` import nothing else, so that a command can list the recipes at once.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
 
-from data.campaign import Campaign
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data.campaign import Campaign
 
 
 def simulate(
@@ -16,9 +21,9 @@ def simulate(
     recipe: str = "training",
     on_progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Add simulated objects with their truth to a campaign; the number added.
+    """Add simulated objects with their truth to a campaign; the number added, those that were there not counted.
 
-    on_progress : called with the number done after each chunk. Errors as in `data.simulations.writing`.
+    on_progress : called with the number that is there after each chunk. Errors as in `data.simulations.writing`.
     """
     from data.simulations.writing import write_simulations
 

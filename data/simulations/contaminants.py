@@ -13,6 +13,7 @@ from data.simulations.galaxies import (
     draw_star,
     early_type,
     field_galaxy,
+    mags_by_band,
     with_colours,
 )
 from data.simulations.lenses import Truth, draw_deflector, draw_red_companion
@@ -191,8 +192,9 @@ def _finished(
 ) -> Truth:
     draw_field(dice, sky)
     return {
-        "mag_vis": target.mags[:, 0],
         "z_phot": dice.normal(redshift, 0.04).clamp(min=0.0),
+        "sim_redshift": redshift,
+        **mags_by_band(target),
         "sim_target_x_arcsec": target.shape.x if x is None else x,
         "sim_target_y_arcsec": target.shape.y if y is None else y,
     }

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from data.simulations.dice import Dice
-from data.simulations.instrument import BANDS, flux_of_mag
+from data.simulations.instrument import BANDS, FIELD_PX, flux_of_mag
 from data.simulations.light import Sersic, Sky
 
 NOTHING_MAG = 60.0  # a galaxy that is not there
@@ -27,6 +27,12 @@ class Galaxy:
     def flux(self) -> Tensor:
         """(object, band), each in its band's unit."""
         return torch.stack([flux_of_mag(self.mags[:, i], band) for i, band in enumerate(BANDS)], 1)
+
+
+def mags_by_band(galaxy: Galaxy) -> dict[str, Tensor]:
+    """The magnitudes as truth: VIS as a catalogue would state it, and each band."""
+    told = {f"sim_mag_{band.lower()}": galaxy.mags[:, index] for index, band in enumerate(BANDS)}
+    return {"mag_vis": galaxy.mags[:, 0], **told}
 
 
 def early_type(dice: Dice, x: Tensor, y: Tensor, *, theta_e_arcsec: Tensor, redshift: Tensor) -> Galaxy:
@@ -73,13 +79,16 @@ def field_galaxy(dice: Dice, x: Tensor, y: Tensor, *, brightest: float, present:
 
 
 def draw_field(dice: Dice, sky: Sky) -> None:
-    """Neighbours anywhere in the cutout: some three faint galaxies, now and then a bright one or a star."""
-    for chance, brightest in ((0.8, 22.5), (0.8, 22.5), (0.6, 22.5), (0.4, 22.5), (0.35, 18.5)):
-        x, y = dice.uniform(-5.2, 5.2), dice.uniform(-5.2, 5.2)
-        galaxy = field_galaxy(dice, x, y, brightest=brightest, present=dice.chance(chance))
-        sky.add_galaxy(galaxy.shape, galaxy.flux)
-    x, y = dice.uniform(-5.2, 5.2), dice.uniform(-5.2, 5.2)
-    draw_star(dice, sky, x, y, mag=torch.where(dice.chance(0.08), dice.uniform(19, 24), NOTHING_MAG))
+    """Neighbours anywhere in the cutout; in 10 arcsec some three faint galaxies, now and then a bright one
+    or a star, and as many per area in a larger one."""
+    half = sky.half_width_arcsec
+    for _ in range(max(1, round((sky.field_px / FIELD_PX) ** 2))):
+        for chance, brightest in ((0.8, 22.5), (0.8, 22.5), (0.6, 22.5), (0.4, 22.5), (0.35, 18.5)):
+            x, y = dice.uniform(-half, half), dice.uniform(-half, half)
+            galaxy = field_galaxy(dice, x, y, brightest=brightest, present=dice.chance(chance))
+            sky.add_galaxy(galaxy.shape, galaxy.flux)
+        x, y = dice.uniform(-half, half), dice.uniform(-half, half)
+        draw_star(dice, sky, x, y, mag=torch.where(dice.chance(0.08), dice.uniform(19, 24), NOTHING_MAG))
 
 
 def draw_star(dice: Dice, sky: Sky, x: Tensor, y: Tensor, *, mag: Tensor) -> None:

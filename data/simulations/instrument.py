@@ -6,6 +6,7 @@ scatter, 1.5 times in VIS and 4.5 times in Y, J, H, whose noise resampling from 
 Photon noise: slope of the squared RMS planes with flux, divided by the square of those factors.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -84,29 +85,53 @@ def observe(vis: Tensor, nir: Tensor, dice: Dice) -> Tensor:
     vis : (object, y, x), `OVERSAMPLING` times finer than the pixels. nir : (object, band, y, x) in pixels.
     Flux per (fine) pixel; one PSF for all objects of the call, drawn about the band's own.
     """
-    blurred = [binned(convolve(vis, _psf(dice, "VIS", vis.shape[-1], OVERSAMPLING)), OVERSAMPLING)]
-    for index, band in enumerate(BANDS[1:]):
-        blurred.append(convolve(nir[:, index], _psf(dice, band, nir.shape[-1], 1)))
-    inner = slice(MARGIN_PX, MARGIN_PX + FIELD_PX)
-    planes = [
-        _with_noise(image[:, inner, inner], OPTICS[band], dice)
-        for band, image in zip(BANDS, blurred, strict=True)
-    ]
-    observed = torch.stack(planes, 1)
+    return record(blur(vis, nir, draw_psfs(dice, nir.shape[-1])), dice)
+
+
+def draw_psfs(dice: Dice, size_px: int) -> list[Tensor]:
+    """Kernels in the order of `BANDS` for canvases of `size_px` pixels; that of VIS is on the fine grid."""
+    vis = _psf(dice, "VIS", size_px * OVERSAMPLING, OVERSAMPLING)
+    return [vis, *(_psf(dice, band, size_px, 1) for band in BANDS[1:])]
+
+
+def blur(vis: Tensor, nir: Tensor, psfs: Sequence[Tensor]) -> Tensor:
+    """The sky of `observe` through these PSFs, without noise and margin: (object, band, y, x)."""
+    blurred = [binned(convolve(vis, psfs[0]), OVERSAMPLING)]
+    blurred += [convolve(nir[:, index], psf) for index, psf in enumerate(psfs[1:])]
+    inner = slice(MARGIN_PX, -MARGIN_PX)
+    return torch.stack([image[:, inner, inner] for image in blurred], 1)
+
+
+def record(blurred: Tensor, dice: Dice) -> Tensor:
+    """Noise and bad pixels on (object, band, y, x); the same dice give the same noise on any image."""
+    observed = torch.stack(
+        [_with_noise(blurred[:, index], OPTICS[band], dice) for index, band in enumerate(BANDS)], 1
+    )
     _spoil_pixels(observed, dice)
     return observed
 
 
+def aperture_noise(band: str) -> float:
+    """How much noisier the sum over a wide aperture is than if its pixels were independent."""
+    return float(_smoothing(OPTICS[band].noise_width_px).sum()) ** 2
+
+
 def correlated_noise(shape: tuple[int, ...], width_px: float, dice: Dice) -> Tensor:
     """Gaussian noise of variance 1 over (…, y, x), smoothed by a Gaussian of that standard deviation."""
-    radius = 4 if width_px > 0.5 else 1
-    offset = torch.arange(-radius, radius + 1)
-    kernel = torch.exp(-0.5 * (offset / max(width_px, 1e-3)) ** 2)
-    kernel = kernel / kernel.square().sum().sqrt()
+    kernel = _smoothing(width_px)
+    radius = len(kernel) // 2
     height, width = shape[-2:]
     white = dice.normal_field((*shape[:-2], height + 2 * radius, width + 2 * radius))
     rows = sum((white[..., i : i + width] * k for i, k in enumerate(kernel)), torch.zeros(()))
     return sum((rows[..., i : i + height, :] * k for i, k in enumerate(kernel)), torch.zeros(()))
+
+
+def _smoothing(width_px: float) -> Tensor:
+    """The Gaussian along one axis, whose squares sum to 1 so that it keeps the variance."""
+    radius = 4 if width_px > 0.5 else 1
+    offset = torch.arange(-radius, radius + 1)
+    kernel = torch.exp(-0.5 * (offset / max(width_px, 1e-3)) ** 2)
+    return kernel / kernel.square().sum().sqrt()
 
 
 def _psf(dice: Dice, band: str, size_px: int, oversampling: int) -> Tensor:
@@ -128,7 +153,7 @@ def _spoil_pixels(planes: Tensor, dice: Dice) -> None:
         one = dice.alone()
         band = int(one.pick([1] * len(BANDS)))
         size = 1 if band == 0 else 3
-        y, x = (int(one.uniform(0, FIELD_PX - size)) for _ in range(2))
+        y, x = (int(one.uniform(0, planes.shape[-1] - size)) for _ in range(2))
         level = OPTICS[BANDS[band]].noise_rms * float(one.log_uniform(10, 300))
         planes[row, band, y : y + size, x : x + size] = level if bool(one.chance(0.7)) else 0.0
 

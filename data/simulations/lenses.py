@@ -12,9 +12,9 @@ from data.simulations.galaxies import (
     draw_early_type,
     draw_field,
     early_type,
+    mags_by_band,
     with_colours,
 )
-from data.simulations.instrument import OPTICS, flux_of_mag
 from data.simulations.lensing import Mass, source_position
 from data.simulations.light import Sersic, Sky, unit_sum
 
@@ -73,8 +73,6 @@ def draw_lensed_source(
     painted = Galaxy(lens.galaxy.shape, with_colours(dice, mag, vis_y=blue_or_red(dice, is_red), scatter=0.1))
     sky.add_images(images, painted.flux)
     return {
-        "sim_arc_mag_vis": mag,
-        "sim_arc_snr_vis": _snr_vis(images, mag),
         "sim_arc_is_red": is_red.float(),
         "sim_source_offset_arcsec": distance,
     }
@@ -153,22 +151,15 @@ def _source_light(dice: Dice, x: Tensor, y: Tensor, beta_x: Tensor, beta_y: Tens
     return light
 
 
-def _snr_vis(images: Tensor, mag: Tensor) -> Tensor:
-    """S/N of the lensed images in VIS for a matched aperture, against the sky alone."""
-    flux = flux_of_mag(mag, "VIS")
-    # Sum of squares of a unit-sum profile is the inverse of its noise-equivalent area, here in fine pixels.
-    fine_per_pixel = images[0].numel() / (images.shape[-1] // 2) ** 2
-    return flux * (images.square().sum((-2, -1)) * fine_per_pixel).sqrt() / OPTICS["VIS"].noise_rms
-
-
 def _finished(dice: Dice, sky: Sky, lens: Deflector, arcs: Truth) -> Truth:
     draw_field(dice, sky)
     return {
         "theta_E_arcsec": lens.mass.theta_e_arcsec,
         "lens_x_arcsec": lens.mass.x,
         "lens_y_arcsec": lens.mass.y,
-        "mag_vis": lens.galaxy.mags[:, 0],
         "z_phot": dice.normal(lens.redshift, 0.04).clamp(min=0.05),
+        "sim_redshift": lens.redshift,
+        **mags_by_band(lens.galaxy),
         "sim_target_x_arcsec": lens.mass.x,
         "sim_target_y_arcsec": lens.mass.y,
         **arcs,

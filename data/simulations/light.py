@@ -10,7 +10,7 @@ import torch
 from caustics.light.func import brightness_sersic, k_sersic
 from torch import Tensor
 
-from data.simulations.instrument import FIELD_PX, MARGIN_PX, OPTICS, OVERSAMPLING, PIXEL_SCALE_ARCSEC, binned
+from data.simulations.instrument import FIELD_PX, MARGIN_PX, OVERSAMPLING, PIXEL_SCALE_ARCSEC, binned
 
 FINE_PX = (FIELD_PX + 2 * MARGIN_PX) * OVERSAMPLING
 FINE_SCALE_ARCSEC = PIXEL_SCALE_ARCSEC / OVERSAMPLING
@@ -51,27 +51,32 @@ class Sersic:
 
 
 class Sky:
-    """The noiseless sky of several objects: VIS on the fine grid, Y, J, H in pixels."""
+    """The noiseless sky of several objects: VIS on the fine grid, Y, J, H in pixels.
 
-    def __init__(self, number: int) -> None:
-        self.x, self.y = _grid()
+    vis, nir : what lies in front, (object, y, x) fine and (object, band, y, x).
+    lensed : the same pair for the images of lensed sources, None while there are none.
+    """
+
+    def __init__(self, number: int, field_px: int = FIELD_PX) -> None:
         self.number = number
-        self.vis = torch.zeros(number, FINE_PX, FINE_PX)
-        coarse = FINE_PX // OVERSAMPLING
-        self.nir = torch.zeros(number, 3, coarse, coarse)
-        self.lensed_snr = torch.zeros(number, coarse, coarse)
+        self.field_px = field_px
+        self.x, self.y = _grid((field_px + 2 * MARGIN_PX) * OVERSAMPLING)
+        self.vis, self.nir = self._dark()
+        self.lensed: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def half_width_arcsec(self) -> float:
+        """From the centre to a little beyond the cutout's edge: where neighbours still matter."""
+        return self.field_px * PIXEL_SCALE_ARCSEC / 2 + 0.2
 
     def add(self, profile: Tensor, flux: Tensor) -> None:
         """Add a profile (object, y, x) with fluxes (object, band)."""
-        self.vis.addcmul_(profile, _over_pixels(flux[:, 0]))
-        self.nir.addcmul_(binned(profile, OVERSAMPLING)[:, None], flux[:, 1:, None, None])
+        _paint(self.vis, self.nir, profile, flux)
 
     def add_images(self, profile: Tensor, flux: Tensor) -> None:
-        """Add the lensed images of a source; keep their S/N per pixel in the band that shows them best."""
-        self.add(profile, flux)
-        noise = torch.tensor([optics.noise_rms for optics in OPTICS.values()])
-        best = (flux / noise).max(1).values
-        self.lensed_snr += binned(profile, OVERSAMPLING) * best[:, None, None]
+        """Add the lensed images of a source, apart from what lies in front."""
+        self.lensed = self.lensed or self._dark()
+        _paint(*self.lensed, profile, flux)
 
     def add_galaxy(self, shape: Sersic, flux: Tensor) -> None:
         """Add one Sersic galaxy per object; where it is fainter than any detection, none is drawn."""
@@ -83,6 +88,11 @@ class Sky:
             self.vis.index_add_(0, rows, profile * _over_pixels(flux[rows, 0]))
             nir = binned(profile, OVERSAMPLING)[:, None] * flux[rows, 1:, None, None]
             self.nir.index_add_(0, rows, nir)
+
+    def _dark(self) -> tuple[Tensor, Tensor]:
+        fine = self.x.shape[-1]
+        coarse = fine // OVERSAMPLING
+        return torch.zeros(self.number, fine, fine), torch.zeros(self.number, 3, coarse, coarse)
 
 
 def spiral_arms(
@@ -123,9 +133,14 @@ def _in_plane(shape: Sersic, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tens
     return u, v, torch.sqrt(u**2 + v**2 + CORE_ARCSEC**2)
 
 
-def _grid() -> tuple[Tensor, Tensor]:
+def _paint(vis: Tensor, nir: Tensor, profile: Tensor, flux: Tensor) -> None:
+    vis.addcmul_(profile, _over_pixels(flux[:, 0]))
+    nir.addcmul_(binned(profile, OVERSAMPLING)[:, None], flux[:, 1:, None, None])
+
+
+def _grid(size_px: int) -> tuple[Tensor, Tensor]:
     """(x, y) of the fine pixels, each (y, x), arcsec."""
-    offset = (torch.arange(FINE_PX) - (FINE_PX - 1) / 2) * FINE_SCALE_ARCSEC
+    offset = (torch.arange(size_px) - (size_px - 1) / 2) * FINE_SCALE_ARCSEC
     y, x = torch.meshgrid(offset, offset, indexing="ij")
     return x, y
 

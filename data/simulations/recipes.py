@@ -1,23 +1,28 @@
-"""The menu of scenes, the recipes that mix them, and how a mixture becomes images with truth."""
+"""The scenes, and how a recipe's mixture of them becomes images with truth."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from data.errors import CampaignError
 from data.simulations import contaminants, lenses
+from data.simulations.arcs import arc_mask, arc_truth
 from data.simulations.dice import Dice
-from data.simulations.instrument import BANDS, FIELD_PX, MARGIN_PX, observe
+from data.simulations.instrument import BANDS, blur, draw_psfs, record
 from data.simulations.light import Sky
+from data.simulations.menu import RECIPES, Recipe
+
+__all__ = ["LENS_SCENES", "RECIPES", "SCENES", "SimulatedChunk", "draw_chunk", "simulate_chunks"]
 
 CHUNK = 256  # objects that share one seed: the first N of a recipe and seed are the same for any larger N
-_STANDS_OUT_SNR = 1.5  # per pixel
+TWIN = "twin"  # subtype of a lens's deflector without the source
 _AT_ONCE = 16  # painted together; small enough for the processor's caches
+_OF_TWINS_TOO = ("mag_vis", "z_phot", "sim_redshift", "sim_target_x_arcsec", "sim_target_y_arcsec")
 
-Scene = Callable[[Dice, Sky], dict[str, Tensor]]
+Truth = dict[str, Tensor]
+Scene = Callable[[Dice, Sky], Truth]
 
 LENS_SCENES: dict[str, Scene] = {
     "arc": lenses.arc,
@@ -38,105 +43,145 @@ CONTAMINANT_SCENES: dict[str, Scene] = {
 }
 SCENES = LENS_SCENES | CONTAMINANT_SCENES
 
-RECIPES: dict[str, dict[str, float]] = {
-    # Half lenses; the contaminants that cost most are drawn most often.
-    "training": {
-        "arc": 24,
-        "red arc": 6,
-        "ring": 8,
-        "group": 7,
-        "compound": 5,
-        "elliptical": 9,
-        "elliptical with companions": 12,
-        "spiral": 9,
-        "ring galaxy": 6,
-        "edge-on disc": 3,
-        "merger": 5,
-        "star or quasar": 2,
-        "blend": 4,
-    },
-    # What a person vets: a third lenses of every kind, the rest hard.
-    "demo": {
-        "arc": 14,
-        "red arc": 5,
-        "ring": 6,
-        "group": 5,
-        "compound": 5,
-        "elliptical": 6,
-        "elliptical with companions": 16,
-        "spiral": 14,
-        "ring galaxy": 11,
-        "edge-on disc": 5,
-        "merger": 7,
-        "star or quasar": 2,
-        "blend": 4,
-    },
-}
-
 
 @dataclass(frozen=True)
 class SimulatedChunk:
     """Images and truth of some objects, in order.
 
     images : (object, band, y, x) float32, bands as in `instrument.BANDS`, each in its band's unit.
-    lensed : (object, y, x) bool, where lensed light stands out of the sky's noise.
-    subtypes : keys of `SCENES`. truth : by column name, (object,), NaN where it does not apply.
+    lensed : (object, y, x) bool, where lensed light stands out (`arcs.arc_mask`).
+    subtypes : what each object is. is_lens : (object,) bool.
+    twin : (object,) place of its twin in the chunk that was drawn, -1 if it has none.
+    truth : by column name, (object,), NaN where it does not apply.
     """
 
     images: Tensor
     lensed: Tensor
     subtypes: list[str]
-    truth: dict[str, Tensor]
+    is_lens: Tensor
+    twin: Tensor
+    truth: Truth
 
     def __len__(self) -> int:
         return len(self.subtypes)
 
     def first(self, number: int) -> "SimulatedChunk":
-        """The first objects only."""
-        truth = {name: values[:number] for name, values in self.truth.items()}
-        return SimulatedChunk(self.images[:number], self.lensed[:number], self.subtypes[:number], truth)
+        """The first objects only; the twin of the last may be left behind."""
+        return SimulatedChunk(
+            self.images[:number],
+            self.lensed[:number],
+            self.subtypes[:number],
+            self.is_lens[:number],
+            self.twin[:number],
+            {name: values[:number] for name, values in self.truth.items()},
+        )
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """Some objects of one scene; twins : their images without sources, None if nobody asked."""
+
+    images: Tensor
+    lensed: Tensor
+    subtypes: list[str]
+    truth: Truth
+    twins: Tensor | None
 
 
 def simulate_chunks(number: int, *, seed: int, recipe: str) -> Iterator[SimulatedChunk]:
-    """Draw `number` objects, chunk by chunk.
+    """Draw `number` objects, twins counted, chunk by chunk.
 
     Raises
     ------
     CampaignError
         If there is no such recipe, or the number or the seed is negative.
     """
-    if recipe not in RECIPES:
-        raise CampaignError(f"recipe {recipe!r} is not known; known are {', '.join(RECIPES)}")
-    if number < 0 or seed < 0:
-        raise CampaignError(f"number is {number} and seed is {seed}; expected whole numbers from 0")
+    check_request(number, seed=seed, recipe=recipe)
     for index, start in enumerate(range(0, number, CHUNK)):
         yield draw_chunk(seed, index, recipe).first(number - start)
 
 
+def check_request(number: int, *, seed: int, recipe: str) -> None:
+    """Raise a CampaignError if there is no such recipe, or the number or the seed is negative."""
+    if recipe not in RECIPES:
+        raise CampaignError(f"recipe {recipe!r} is not known; known are {', '.join(RECIPES)}")
+    if number < 0 or seed < 0:
+        raise CampaignError(f"number is {number} and seed is {seed}; expected whole numbers from 0")
+
+
 def draw_chunk(seed: int, index: int, recipe: str) -> SimulatedChunk:
     """The `index`-th chunk of a recipe and seed; depends on nothing else."""
+    mixture = RECIPES[recipe]
     generator = torch.Generator().manual_seed((seed * 1_000_003 + index) % 2**63)
-    names = list(RECIPES[recipe])
-    drawn = Dice(CHUNK, generator).pick(list(RECIPES[recipe].values()))
-    images = torch.empty(CHUNK, len(BANDS), FIELD_PX, FIELD_PX)
-    lensed = torch.empty(CHUNK, FIELD_PX, FIELD_PX, dtype=torch.bool)
-    truth: dict[str, Tensor] = {}
-    for kind, name in enumerate(names):
-        for rows in (drawn == kind).nonzero()[:, 0].split(_AT_ONCE):  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            if len(rows):
-                images[rows], lensed[rows], values = _paint(SCENES[name], Dice(len(rows), generator))
-                _keep(truth, rows, values)
-    return SimulatedChunk(images, lensed, [names[kind] for kind in drawn.tolist()], truth)
+    names = list(mixture.weights)
+    drawn = [names[kind] for kind in Dice(CHUNK, generator).pick(list(mixture.weights.values())).tolist()]
+    scenes = with_twins(drawn, CHUNK) if mixture.twins else drawn
+    chunk = _blank(mixture)
+    for name in names:
+        rows = torch.tensor([row for row, scene in enumerate(scenes) if scene == name], dtype=torch.long)
+        for some in rows.split(_AT_ONCE) if len(rows) else ():  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            _keep(chunk, some, name, _paint(name, mixture, Dice(len(some), generator)))
+    return chunk
 
 
-def _paint(scene: Scene, dice: Dice) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    sky = Sky(dice.number)
-    truth = scene(dice, sky)
-    inner = slice(MARGIN_PX, MARGIN_PX + FIELD_PX)
-    seen = avg_pool2d(sky.lensed_snr, 3, stride=1, padding=1)[:, inner, inner] > _STANDS_OUT_SNR
-    return observe(sky.vis, sky.nir, dice), seen, truth
+def with_twins(scenes: list[str], number: int) -> list[str]:
+    """The first `number` places of a sequence in which each lens is followed by its twin; no twin is cut off."""
+    placed: list[str] = []
+    for scene in scenes:
+        if scene not in LENS_SCENES:
+            placed.append(scene)
+        elif len(placed) < number - 1:
+            placed += [scene, TWIN]
+    return placed[:number]
 
 
-def _keep(truth: dict[str, Tensor], rows: Tensor, values: dict[str, Tensor]) -> None:
+def _paint(name: str, mixture: Recipe, dice: Dice) -> _Painted:
+    sky = Sky(dice.number, mixture.field_px)
+    truth = SCENES[name](dice, sky)
+    psfs = draw_psfs(dice, sky.nir.shape[-1])
+    foreground = blur(sky.vis, sky.nir, psfs)
+    if sky.lensed is None:
+        nothing = torch.zeros(dice.number, mixture.field_px, mixture.field_px, dtype=torch.bool)
+        return _Painted(record(foreground, dice), nothing, [name] * dice.number, truth, None)
+    lensed = blur(*sky.lensed, psfs)
+    mask = arc_mask(lensed)
+    at = truth["sim_target_x_arcsec"], truth["sim_target_y_arcsec"]
+    truth |= arc_truth(lensed, foreground, mask, *at)
+    before = dice.generator.get_state()
+    images = record(foreground + lensed, dice)
+    twins = None
+    if mixture.twins:
+        dice.generator.set_state(before)  # the same noise once more, which draws as many numbers
+        twins = record(foreground, dice)
+    return _Painted(images, mask, [name] * dice.number, truth, twins)
+
+
+def _blank(mixture: Recipe) -> SimulatedChunk:
+    side = mixture.field_px
+    return SimulatedChunk(
+        images=torch.empty(CHUNK, len(BANDS), side, side),
+        lensed=torch.zeros(CHUNK, side, side, dtype=torch.bool),
+        subtypes=[TWIN] * CHUNK,
+        is_lens=torch.zeros(CHUNK, dtype=torch.bool),
+        twin=torch.full((CHUNK,), -1),
+        truth={},
+    )
+
+
+def _keep(chunk: SimulatedChunk, rows: Tensor, name: str, painted: _Painted) -> None:
+    """Put painted objects into their places, twins one place after their lens."""
+    chunk.images[rows], chunk.lensed[rows] = painted.images, painted.lensed
+    chunk.is_lens[rows] = name in LENS_SCENES
+    for row, subtype in zip(rows.tolist(), painted.subtypes, strict=True):
+        chunk.subtypes[row] = subtype
+    _keep_truth(chunk, rows, painted.truth)
+    if painted.twins is not None:
+        chunk.images[rows + 1] = painted.twins
+        chunk.twin[rows], chunk.twin[rows + 1] = rows + 1, rows
+        shared = {k: v for k, v in painted.truth.items() if k in _OF_TWINS_TOO or k.startswith("sim_mag_")}
+        _keep_truth(chunk, rows + 1, shared)
+
+
+def _keep_truth(chunk: SimulatedChunk, rows: Tensor, values: Truth) -> None:
     for name, value in values.items():
-        truth.setdefault(name, torch.full((CHUNK,), torch.nan))[rows] = value.float()
+        chunk.truth.setdefault(name, torch.full((CHUNK,), torch.nan))[rows] = value.float()

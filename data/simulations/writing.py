@@ -1,11 +1,13 @@
 """Simulated chunks become the cutouts and the catalogue of a campaign.
 
 Truth columns: class, subtype; theta_E_arcsec, lens_x_arcsec, lens_y_arcsec, which are null for non-lenses;
-what else the simulation knows stands under `sim_`. mag_vis and z_phot are what a survey catalogue would say.
+what else the simulation knows stands under `sim_`: redshifts, magnitudes, S/N of the arcs (`arcs`), and in
+`sim_twin` the id of the same object with or without its source. Masks of lensed light go to `data.truth`.
+mag_vis and z_phot are what a survey catalogue would say.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -14,8 +16,10 @@ from data.cutout_store import CutoutStore
 from data.cutouts import Cutout, Plane
 from data.errors import CampaignError
 from data.files import held_alone
+from data.objects import ObjectTable
 from data.simulations.instrument import BANDS, OPTICS, PIXEL_SCALE_ARCSEC
-from data.simulations.recipes import CHUNK, LENS_SCENES, SimulatedChunk, simulate_chunks
+from data.simulations.recipes import CHUNK, SimulatedChunk, check_request, draw_chunk
+from data.truth import Mask, TruthMasks
 
 # A patch of the Euclid Deep Field South, where the objects are said to lie.
 _RA_DEG, _DEC_DEG = (55.0, 67.0), (-51.0, -46.0)
@@ -34,44 +38,56 @@ def write_simulations(
 ) -> int:
     """Draw objects and append them to the campaign, chunk by chunk; the number added.
 
-    The same recipe and seed give the same objects, and the first N of them for a smaller N. A killed run
-    leaves the chunks that it finished.
+    The same recipe and seed give the same objects, and the first N of them for a smaller N. Objects that the
+    campaign holds already are left as they are: the same call goes on where a killed run stopped.
 
     Raises
     ------
     CampaignError
-        If the campaign is not a Euclid one, holds these objects already, or the recipe is not known.
+        If the campaign is not a Euclid one, or the recipe is not known.
     """
+    check_request(number, seed=seed, recipe=recipe)
     if campaign.survey.name != "euclid":
         raise CampaignError(
             f"{campaign.path} is a campaign of {campaign.survey.name}; simulations are of euclid: "
             "lensvet new CAMPAIGN --survey euclid"
         )
-    done = 0
+    added = 0
     with held_alone(campaign.path / ".ingest.lock", doing="writing cutouts"):
-        for index, chunk in enumerate(simulate_chunks(number, seed=seed, recipe=recipe)):
-            append_cutouts(campaign, cutouts_of(chunk, seed=seed, recipe=recipe, first=index * CHUNK))
-            done += len(chunk)
+        table = campaign.objects()
+        for index, first in enumerate(range(0, number, CHUNK)):
+            numbers = range(first, min(first + CHUNK, number))
+            missing = [n - first for n in numbers if object_id_of(n, seed=seed, recipe=recipe) not in table]
+            if missing:
+                chunk = draw_chunk(seed, index, recipe)
+                cutouts = cutouts_of(chunk, seed=seed, recipe=recipe, first=first)
+                masks = [chunk.lensed[row].numpy() for row in missing]
+                table = _append(campaign, table, [cutouts[row] for row in missing], masks)
+                added += len(missing)
             if on_progress:
-                on_progress(done)
-    return done
+                on_progress(numbers.stop)
+    return added
 
 
-def append_cutouts(campaign: Campaign, cutouts: list[Cutout]) -> None:
-    """Planes first, then the rows that claim them."""
-    table = campaign.objects()
-    repeated = next((cutout.object_id for cutout in cutouts if cutout.object_id in table), None)
-    if repeated is not None:
-        raise CampaignError(
-            f"{campaign.path} holds {repeated} already: choose another seed or a new campaign"
-        )
+def _append(
+    campaign: Campaign, table: ObjectTable, cutouts: list[Cutout], masks: Sequence[Mask]
+) -> ObjectTable:
+    """Planes and masks first, then the rows that claim them."""
     stored = CutoutStore(campaign.cutouts_path, table.next_rows()).append(cutouts)
-    table.with_rows(stored).save(campaign.catalogue_path)
+    TruthMasks(campaign.truth_path).write(stored, masks)
+    longer = table.with_rows(stored)
+    longer.save(campaign.catalogue_path)
+    return longer
 
 
 def cutouts_of(chunk: SimulatedChunk, *, seed: int, recipe: str, first: int) -> list[Cutout]:
     """The objects of a chunk as cutouts; `first` is the number of the first within its recipe and seed."""
     return [_cutout(chunk, row, seed=seed, recipe=recipe, number=first + row) for row in range(len(chunk))]
+
+
+def object_id_of(number: int, *, seed: int, recipe: str) -> str:
+    """The id of the `number`-th object of a recipe and seed."""
+    return name_of(*sky_position(seed, number, recipe))
 
 
 def sky_position(seed: int, number: int, recipe: str) -> tuple[float, float]:
@@ -105,14 +121,26 @@ def _cutout(chunk: SimulatedChunk, row: int, *, seed: int, recipe: str, number: 
         ra_deg=ra_deg,
         dec_deg=dec_deg,
         cd_deg=_CD_DEG,
-        columns=_columns(chunk, row) | {"sim_recipe": recipe, "sim_seed": seed, "sim_number": number},
+        columns={
+            **_columns(chunk, row),
+            "sim_twin": _twin_id(chunk, row, seed=seed, recipe=recipe, number=number),
+            "sim_recipe": recipe,
+            "sim_seed": seed,
+            "sim_number": number,
+        },
     )
+
+
+def _twin_id(chunk: SimulatedChunk, row: int, *, seed: int, recipe: str, number: int) -> str | None:
+    twin = int(chunk.twin[row])
+    return None if twin < 0 else object_id_of(number + twin - row, seed=seed, recipe=recipe)
 
 
 def _columns(chunk: SimulatedChunk, row: int) -> dict[str, object]:
     subtype = chunk.subtypes[row]
     values = {name: float(column[row]) for name, column in chunk.truth.items()}
     told = {name: None if math.isnan(value) else round(value, 4) for name, value in values.items()}
-    truth: dict[str, object] = {"class": "lens" if subtype in LENS_SCENES else "nonlens", "subtype": subtype}
+    is_lens = bool(chunk.is_lens[row])
+    truth: dict[str, object] = {"class": "lens" if is_lens else "nonlens", "subtype": subtype}
     always = dict.fromkeys(("mag_vis", "z_phot", "theta_E_arcsec", "lens_x_arcsec", "lens_y_arcsec"))
     return {**always, **truth, **told}
