@@ -97,6 +97,11 @@ class _Worker:
                 return answer
             except (EOFError, OSError):
                 self._stop()
+            except Exception as error:  # an answer that cannot be read; whoever waits must hear of it
+                self._stop()
+                return ServeError(
+                    f"{job.method} of {job.object_id[:80]!r} gave no readable answer: {error!r}"[:500]
+                )
         return ServeError(
             f"the process that computes maps died on {job.method} of {job.object_id[:80]!r}: try again"
         )

@@ -1,5 +1,6 @@
 """The scores of a campaign while it is being scored: each new part is read once, into columns."""
 
+import itertools
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -37,9 +38,11 @@ class ScoreColumns:
 class _ModelScores:
     """What was read of one model's parts so far. part_of : for each catalogue row, the index in `parts`.
 
+    generation : which reading of this model from its first part on.
     first_written : when the first part was; scores removed and made anew have parts of the same names.
     """
 
+    generation: int
     parts: list[Path] = field(default_factory=list)
     first_written: float | None = None
     columns: dict[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class LiveScores:
         self._campaign = campaign
         self._lock = threading.Lock()
         self._models: dict[str, _ModelScores] = {}
+        self._generations = itertools.count()
 
     def versions(self) -> list[str]:
         """Model versions that have scores here, the newest last."""
@@ -81,7 +85,7 @@ class LiveScores:
         parts = self._campaign.score_parts(model_version)
         known = self._models.get(model_version)
         if known is None or not _continues(known, parts, catalogue):
-            known = self._models[model_version] = _ModelScores()
+            known = self._models[model_version] = _ModelScores(next(self._generations))
         fresh = parts[len(known.parts) :]
         if fresh or known.catalogue is not catalogue:
             _extend(known, fresh, catalogue)
@@ -142,6 +146,6 @@ def _read(part: Path) -> pa.Table:
 
 
 def _snapshot(scores: _ModelScores) -> ScoreColumns:
-    version = f"{scores.catalogue.version if scores.catalogue else 0}.{len(scores.parts)}"
+    version = f"{scores.catalogue.version if scores.catalogue else 0}.{scores.generation}.{len(scores.parts)}"
     scored = int((scores.part_of != NO_PART).sum())
     return ScoreColumns(version=version, scored=scored, **scores.columns)

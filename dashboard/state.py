@@ -84,9 +84,11 @@ class ServerState:
             return self._opened_cutouts().read(stored)
 
     def scored_versions(self) -> list[str]:
-        """Model versions with scores here: our own network first, then the newest."""
+        """Model versions with scores here: those that the campaign names, our own network, then the newest."""
+        preferred = (*self.campaign.models, DEFAULT_MODEL)
+        place = {name: index for index, name in reversed(list(enumerate(preferred)))}
         newest_first = self.scores.versions()[::-1]
-        return sorted(newest_first, key=lambda version: not version.startswith(f"{DEFAULT_MODEL}-"))
+        return sorted(newest_first, key=lambda version: place.get(version.rpartition("-")[0], len(preferred)))
 
     def card(self, model_version: str) -> ModelCard | None:
         """The card of a version that was scored here, None if this machine does not have the model."""
@@ -126,7 +128,9 @@ class ServerState:
         from data.maps import MapStore
 
         path = self.campaign.maps_path(model_version, method)
-        return MapStore(path).read(stored) if path.exists() else None
+        if not path.exists():
+            return None
+        return MapStore(path, signed=METHODS[method].signed, unit=METHODS[method].unit).read(stored)
 
     def reference_scale_arcsec(self, stored: StoredObject) -> float:
         """Pixel scale of the band on whose grid maps lie, NaN if unknown."""

@@ -6,6 +6,7 @@
 NaN is where a map says nothing; a row of NaN is a map that nobody has computed.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,15 @@ _ROWS_AT_ONCE = 256
 class MapStore:
     """The maps of one model version and method in one campaign; several processes may write.
 
-    signed, unit : of the values, written with the first map.
+    signed, unit : of the values, written with the first map; None takes what is there. Maps that
+        were made with others are not given out: the method has changed since, and the next map written
+        replaces them all.
     """
 
-    def __init__(self, path: Path, *, signed: bool = False, unit: str = "") -> None:
+    def __init__(self, path: Path, *, signed: bool | None = None, unit: str | None = None) -> None:
         self.path = path
-        self._attributes: dict[str, JSON] = {"signed": signed, "unit": unit}
+        given: dict[str, JSON] = {"signed": signed, "unit": unit}
+        self._attributes = {name: value for name, value in given.items() if value is not None}
 
     def read(self, stored: StoredObject) -> Map | None:
         """The map of an object (y, x), None if it was not computed."""
@@ -56,6 +60,8 @@ class MapStore:
         # Two processes that lengthen an array at once would shorten it again for one another.
         with held_alone(self.path.with_name(f".{self.path.name}.lock"), doing="writing maps", in_turn=True):
             array = self._array(stored.cutout_group)
+            if array is None and self.path.exists() and not self._is_ours():
+                shutil.rmtree(self.path)
             if array is None:
                 array = self._create(stored.cutout_group, map_.shape)
             if array.shape[1:] != map_.shape:
@@ -66,8 +72,14 @@ class MapStore:
                 array.resize(((row // _ROWS_AT_ONCE + 1) * _ROWS_AT_ONCE, *map_.shape))
             array[row] = map_.astype(np.float32)
 
+    def _is_ours(self) -> bool:
+        attributes = zarr.open_group(self.path, mode="r").attrs
+        return all(attributes.get(name) == value for name, value in self._attributes.items())
+
     def _array(self, group: str) -> "zarr.Array[Any] | None":
         try:
+            if not self._is_ours():
+                return None
             return zarr.open_array(self.path / group, mode="r+")
         except FileNotFoundError:
             return None

@@ -85,7 +85,12 @@ class ObjectTable:
         """Read the table; an absent file is an empty table."""
         if not path.exists():
             return cls(pa.table({n: pa.array([], t) for n, t in STORAGE_COLUMNS.items()}))
-        return cls(pq.read_table(path, memory_map=False))
+        try:
+            return cls(pq.read_table(path, memory_map=False, partitioning=None))
+        except pa.ArrowException as error:
+            raise StoreError(
+                f"{path} is damaged ({error}): restore it from a backup, or ingest again"
+            ) from error
 
     def save(self, path: Path) -> None:
         """Replace the file at once, so that a reader or a killed process never sees half of it."""

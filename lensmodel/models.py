@@ -231,6 +231,20 @@ def read_card(path: Path) -> ModelCard:
     return card
 
 
+def check_survey(card: ModelCard, survey: str) -> None:
+    """Refuse a network on a survey that it was not trained for: bands of one name differ between surveys.
+
+    Raises
+    ------
+    ModelError
+    """
+    if card.survey != survey:
+        raise ModelError(
+            f"{card.title} is for survey {card.survey}, this campaign is of {survey}: choose another model "
+            "(lensvet models), or set survey in campaign.toml if it is wrong"
+        )
+
+
 def write_card(card: ModelCard, path: Path) -> None:
     """Write a card beside its weights."""
     values: dict[str, Any] = {name: value for name, value in asdict(card).items() if name != "weights_path"}

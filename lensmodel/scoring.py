@@ -24,7 +24,7 @@ from lensmodel import Progress
 from lensmodel.batches import read_batch, side_by_side, steps
 from lensmodel.errors import ModelError
 from lensmodel.explain.agreement import where_why
-from lensmodel.models import ModelCard, load_network, write_card
+from lensmodel.models import ModelCard, check_survey, load_network, write_card
 from lensmodel.networks import LensNetwork, NetworkOutput
 from lensmodel.preprocessing import Field, field_of
 
@@ -66,6 +66,7 @@ def score(
     """
     if batch_size < 1:
         raise ModelError(f"batch size is {batch_size}; expected a whole number from 1")
+    check_survey(card, campaign.survey.name)
     started = time.monotonic()
     store = campaign.cutouts()
     network = load_network(card)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dashboard.explainer import Explainer
+from lensmodel.explain import METHODS
 from tests.fixtures import map_workers
 from tests.fixtures.campaigns import MODEL, add_scores, filled_campaign
 from tests.fixtures.servers import object_url, running_server
@@ -58,7 +59,8 @@ def test_a_map_arrives_as_it_was_computed_with_its_place(tmp_path):
     assert start % 8 == 0
     assert values[5, 9] == 1
     assert np.isnan(values[0, 0])
-    assert (header["signed"], header["unit"], header["method"]) == (True, "logit", "evidence")
+    method = METHODS["evidence"]
+    assert (header["signed"], header["unit"], header["method"]) == (method.signed, method.unit, "evidence")
     assert header["pixel_scale_arcsec"] == pytest.approx(0.1)
     assert header["position"]["x_arcsec"] == pytest.approx(0.15)
     assert header["position"]["y_arcsec"] == pytest.approx(-0.25)

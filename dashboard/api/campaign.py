@@ -59,6 +59,7 @@ def described(session: Session) -> dict[str, object]:
     state = session.state
     survey = state.campaign.survey
     return {
+        "id": state.campaign.identifier,
         "title": state.campaign.title,
         "survey": survey.name,
         "reveal": state.campaign.reveal,

@@ -22,7 +22,11 @@ POLL_S = 1.0
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("campaign", type=Path, metavar="CAMPAIGN", help="the campaign folder")
-    parser.add_argument("--model", metavar="NAME", help="see lensvet models (default: our own network)")
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="see lensvet models (default: the first that campaign.toml names, else ours)",
+    )
     parser.add_argument("--follow", action="store_true", help="go on with files that arrive later")
     parser.add_argument(
         "--catalogue",
@@ -35,14 +39,21 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     from data.campaign import open_campaign
-    from lensmodel.models import default_model, model_named
 
     campaign = open_campaign(arguments.campaign)
-    card = model_named(arguments.model) if arguments.model else default_model()
+    card = preferred_model(campaign, arguments.model)
     if arguments.follow:
         _follow(campaign, card, arguments.batch_size, arguments.catalogue)
     else:
         _print_report(card, _score(campaign, card, arguments.batch_size))
+
+
+def preferred_model(campaign: "Campaign", name: str | None) -> "ModelCard":
+    """The model of that name, else the campaign's first, else our own."""
+    from lensmodel.models import default_model, model_named
+
+    wanted = name or next(iter(campaign.models), None)
+    return model_named(wanted) if wanted else default_model()
 
 
 def score_quietly(campaign_path: Path, model: str | None) -> None:
@@ -51,11 +62,11 @@ def score_quietly(campaign_path: Path, model: str | None) -> None:
 
     from data.campaign import open_campaign
     from data.errors import LensVetError
-    from lensmodel.models import default_model, model_named
     from lensmodel.scoring import score
 
     try:
-        score(open_campaign(campaign_path), model_named(model) if model else default_model())
+        campaign = open_campaign(campaign_path)
+        score(campaign, preferred_model(campaign, model))
     except LensVetError as error:
         print(f"lensvet: scoring stopped: {error}", file=sys.stderr, flush=True)
 

@@ -15,7 +15,7 @@ from data.objects import StoredObject
 from lensmodel import Progress
 from lensmodel.errors import ExplanationError
 from lensmodel.explain import METHODS, explain
-from lensmodel.models import ModelCard, load_network
+from lensmodel.models import ModelCard, check_survey, load_network
 from lensmodel.networks import LensNetwork
 from lensmodel.preprocessing import Field, field_of, flux_batch, why_not
 from lensmodel.resampling import linear_weights
@@ -51,6 +51,7 @@ def explain_one(campaign: Campaign, card: ModelCard, method: str, object_id: str
     stored = campaign.objects().get(object_id)
     if stored is None:
         raise ExplanationError(f"{campaign.path} has no object {object_id[:80]!r}")
+    check_survey(card, campaign.survey.name)
     store, maps = campaign.cutouts(), _map_store(campaign, card, method)
     values = maps.read(stored)
     if values is None:
@@ -68,6 +69,7 @@ def explain_objects(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> ExplanationReport:
     """Compute the maps of these objects that the campaign does not have yet."""
+    check_survey(card, campaign.survey.name)
     objects = campaign.objects().rows_of(object_ids)
     store, maps = campaign.cutouts(), _map_store(campaign, card, method)
     report = ExplanationReport()

@@ -21,9 +21,18 @@ async function answer(response) {
 
 const detailOf = ({ detail }) => (typeof detail === "string" || detail == null ? detail : JSON.stringify(detail));
 
+/** Fetch, or say in words that there was no answer. */
+async function asked(address, options) {
+  try {
+    return await fetch(address, options);
+  } catch (error) {
+    throw new Error("the server is away: trying again", { cause: error });
+  }
+}
+
 export async function getJson(path, parameters = {}) {
   const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value != null && value !== ""));
-  return (await answer(await fetch(`${API}/${path}?${query}`, { cache: "no-store" }))).json();
+  return (await answer(await asked(`${API}/${path}?${query}`, { cache: "no-store" }))).json();
 }
 
 /** Post JSON; resolves to {status, body} for every answer, rejects only when there is none. */
@@ -100,7 +109,7 @@ export class Candidates {
   /** Decoded planes; the hash makes the address immutable, so that the browser never asks twice. */
   planes({ object_id, planes_hash }) {
     return this.planesKept.get(object_id, async () => {
-      const response = await answer(await fetch(`${API}/${objectPath(object_id)}/planes?hash=${planes_hash ?? ""}`));
+      const response = await answer(await asked(`${API}/${objectPath(object_id)}/planes?hash=${planes_hash ?? ""}`));
       return decodePlanes(await response.arrayBuffer());
     });
   }
@@ -117,6 +126,10 @@ export class Candidates {
     return this.detailsKept.ready(objectId);
   }
 
+  forgetAllDetails() {
+    this.detailsKept = new Kept(DETAILS_KEPT, () => 1);
+  }
+
   forgetDetails(objectId) {
     this.detailsKept.forget(objectId);
   }
@@ -124,7 +137,7 @@ export class Candidates {
   map(objectId, modelVersion, method) {
     return this.mapsKept.get(mapKey(objectId, modelVersion, method), async () => {
       const address = `${objectPath(objectId)}/maps/${encodeURIComponent(modelVersion)}/${encodeURIComponent(method)}`;
-      return decodeMap(await (await answer(await fetch(`${API}/${address}`))).arrayBuffer());
+      return decodeMap(await (await answer(await asked(`${API}/${address}`))).arrayBuffer());
     });
   }
 

@@ -37,10 +37,24 @@ export function choice({ label, title, options, value, onChange, testId }) {
   const fill = (entries) => select.replaceChildren(...entries.map(([v, text]) => h("option", { value: v }, text)));
   fill(options);
   select.value = value;
-  select.addEventListener("change", () => {
+  // With the keyboard Enter makes the choice: each arrow or letter would otherwise be a choice of its own.
+  let byKey = false;
+  const choose = () => {
+    byKey = false;
     onChange(select.value);
+  };
+  select.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && byKey) choose();
+    if (event.key === "Enter") select.blur();
+    else byKey = true;
+  });
+  select.addEventListener("pointerdown", () => { byKey = false; });
+  select.addEventListener("change", () => {
+    if (byKey) return;
+    choose();
     select.blur();
   });
+  select.addEventListener("blur", () => { if (byKey) choose(); });
   return { element: select, fill, set: (v) => { select.value = v; } };
 }
 

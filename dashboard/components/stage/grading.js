@@ -10,7 +10,8 @@ export class Grading {
   /** `seen()` tells what the vote must say of the page: {phase, model}. `say(words)` shows a notice. */
   constructor({ campaign, queue, candidates, seen, say, onOutbox, onStored }) {
     Object.assign(this, { campaign, queue, candidates, seen, say, onStored });
-    const scope = `${campaign.title}:${campaign.inspector}`;
+    const scope = `${campaign.id}:${campaign.inspector}`;
+    this.refusedPrefix = `lensvet:refused:${scope}:`;
     this.sessionId = crypto.randomUUID?.() ?? String(Math.random());
     this.drafts = new Drafts(scope);
     this.stopwatch = new Stopwatch();
@@ -56,17 +57,21 @@ export class Grading {
   }
 
   remember(entry, vote) {
-    this.decisions.push({ entry, vote, before: { decision: entry.decision, voteId: entry.voteId } });
-    Object.assign(entry, { decision: vote.grade, voteId: vote.vote_id });
+    const { decision, voteId, said } = entry;
+    this.decisions.push({ entry, vote, before: { decision, voteId, said } });
+    Object.assign(entry, { decision: vote.grade, voteId: vote.vote_id, said: vote });
   }
 
-  draft(objectId) {
-    return this.drafts.of(objectId ?? "");
+  /** What the form of an entry holds: what is being said now, else what the vote that stands said. */
+  draft(entry, standing) {
+    if (!entry) return draftOf({});
+    const said = entry.decision === undefined ? null : standing ?? entry.said;
+    return this.drafts.kept(entry.object_id) ?? draftOf(said ?? {});
   }
 
-  /** A grade, or null for a skip, on the entry whose picture is on screen. */
-  decide(entry, grade) {
-    const vote = this.vote(entry, grade, this.draft(entry.object_id), entry.voteId ?? null);
+  /** A grade, or null for a skip, on the entry whose picture is on screen; `standing` is the vote that it revises. */
+  decide(entry, grade, standing) {
+    const vote = this.vote(entry, grade, this.draft(entry, standing), entry.voteId ?? standing?.vote_id ?? null);
     if (entry.decision === undefined) this.count(grade, 1);
     this.gradedHere += grade === null ? 0 : 1;
     this.remember(entry, vote);
@@ -86,7 +91,7 @@ export class Grading {
     if (before.decision === undefined) this.count(vote.grade, -1);
     Object.assign(entry, before);
     this.candidates.forgetDetails(entry.object_id);
-    this.drafts.change(entry.object_id, draftOf(vote));
+    this.drafts.keep(entry.object_id, draftOf(vote));
     this.queue.goTo(entry);
   }
 
@@ -116,7 +121,17 @@ export class Grading {
 
   refused(vote, reason) {
     // Kept, so that a comment is never lost with the vote it came with.
-    localStorage.setItem(`lensvet:refused:${vote.vote_id}`, JSON.stringify({ vote, reason }));
+    localStorage.setItem(this.refusedPrefix + vote.vote_id, JSON.stringify({ vote, reason }));
     this.say(`The vote ${vote.grade ?? ""} on ${vote.object_id.slice(0, 60)} was refused: ${reason}`);
+  }
+
+  /** Votes that the server did not take, with its reasons. */
+  refusals() {
+    const keys = Object.keys(localStorage).filter((key) => key.startsWith(this.refusedPrefix));
+    return keys.map((key) => JSON.parse(localStorage.getItem(key)));
+  }
+
+  forgetRefusals() {
+    Object.keys(localStorage).filter((key) => key.startsWith(this.refusedPrefix)).forEach((key) => localStorage.removeItem(key));
   }
 }

@@ -21,6 +21,10 @@ export function header({ campaign, actions }) {
   const bar = h("progress", { max: 1, value: 0, "aria-label": "share of candidates graded" });
   const scoring = h("span", { class: "scoring", "data-testid": "scoring", title: "Candidates that the network has scored so far" });
   const saved = h("span", { class: "saved", role: "status", "data-testid": "saved" });
+  const refused = h("button", {
+    class: "plain refused", title: "Votes that the server did not take, with its reasons: save them as a file",
+    "data-testid": "refused", onclick: actions.saveRefused, hidden: true,
+  });
   const person = h("button", { class: "plain", title: "Who grades: change the name", "data-testid": "inspector", onclick: actions.rename });
   const theme = h("button", { class: "plain", title: "Light or dark (y)", onclick: actions.theme, "aria-label": "Light or dark" }, "◐");
   const help = h("button", { class: "plain", title: "All keys (?)", onclick: actions.help, "data-testid": "help" }, keyCap("?"));
@@ -37,14 +41,16 @@ export function header({ campaign, actions }) {
     h("strong", { class: "brand" }, "LensVet"),
     h("span", { class: "campaign", title: campaign.title }, campaign.title),
     h("label", {}, h("span", { class: "dim" }, "queue"), order.element), show.element, model.element, jump,
-    bar, place, scoring, h("span", { class: "spring" }), saved, person, theme, help);
+    bar, place, scoring, h("span", { class: "spring" }), refused, saved, person, theme, help);
 
   return {
     element,
     focusOrder: () => order.element.focus(),
     jump: () => { jump.value = ""; jump.focus(); },
     leaveJump: () => jump.blur(),
-    update({ queue, models, inspector, rate, outbox }) {
+    update({ queue, models, inspector, rate, outbox, refused: refusals }) {
+      setText(refused, `${refusals} refused: save`);
+      refused.hidden = !refusals;
       const { total, scored, graded, skipped } = queue.progress;
       setText(place, `${graded.toLocaleString("en")} of ${total.toLocaleString("en")} graded${skipped ? `, ${skipped} skipped` : ""}${rate ? ` (${rate} /h)` : ""}`);
       bar.value = total ? graded / total : 0;

@@ -91,7 +91,7 @@ export class Painter {
     }
     const key = JSON.stringify(pixelSettings(this.settings));
     this.bandButtons.forEach(({ button }, index) => setPressed(button, views[index] === shown));
-    if (this.bandSettings === key || views.length < 2) return;
+    if (this.bandSettings === key) return;
     this.bandSettings = key;
     const { cutout, settings, bandButtons } = this;
     // Thumbnails are not what the key press waits for.

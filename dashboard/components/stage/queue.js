@@ -1,6 +1,7 @@
 // Where the inspector stands: what was visited, what comes. The server ranks; this list never reorders the past.
 
 const PAGE = 40;
+const LONGEST_PAGE = 500;
 const REFILL_BELOW = 16;
 
 export class Queue {
@@ -17,6 +18,7 @@ export class Queue {
     this.progress = { total: 0, scored: 0, graded: 0, skipped: 0 };
     this.version = null;
     this.exhausted = false;
+    this.from = 0; // before this place in the server's list nothing new is expected
   }
 
   get current() {
@@ -41,7 +43,10 @@ export class Queue {
   async start(settings) {
     Object.assign(this.settings, settings);
     this.upcoming = [];
+    this.exhausted = false;
+    if (settings.show) this.restore([]); // another list: what was visited in the old one is not in its way
     await this.refill(true);
+    if (settings.order && this.takeNext()) this.moved();
   }
 
   /** One step on, through what was visited, then to the next candidate. Returns whether it moved. */
@@ -98,10 +103,7 @@ export class Queue {
     if (this.refilling || (this.exhausted && !anew)) return;
     this.refilling = true;
     try {
-      const page = await this.fetchPage({ ...this.settings, limit: Math.min(500, PAGE + this.undecidedVisited()) });
-      // After the answer: what was visited while it was on its way must not come again.
-      const seen = new Set(this.visited.map(({ object_id }) => object_id));
-      const fresh = page.items.filter(({ object_id }) => !seen.has(object_id));
+      const { page, fresh } = await this.nextPage(anew);
       this.upcoming = fresh.map((item) => ({ ...item, decision: item.grade ?? undefined }));
       this.exhausted = fresh.length === 0;
       this.version = page.version;
@@ -114,12 +116,30 @@ export class Queue {
     this.onChange();
   }
 
+  /**
+   * The first page with candidates that were not visited. What was visited may stand before them in the server's
+   * list (walked past, or in a list of graded ones), and votes on the way shorten it: so a page back, then onward.
+   */
+  async nextPage(anew) {
+    let offset = anew ? 0 : Math.max(0, this.from - LONGEST_PAGE);
+    let limit = PAGE;
+    for (;;) {
+      const page = await this.fetchPage({ ...this.settings, offset, limit });
+      // After the answer: what was visited while it was on its way must not come again.
+      const seen = new Set(this.visited.map(({ object_id }) => object_id));
+      const fresh = page.items.filter(({ object_id }) => !seen.has(object_id));
+      if (fresh.length >= REFILL_BELOW || offset + limit >= page.matching) {
+        this.from = offset;
+        return { page, fresh };
+      }
+      if (limit === LONGEST_PAGE && !fresh.length) offset += limit;
+      else if (limit === LONGEST_PAGE) return { page, fresh };
+      limit = LONGEST_PAGE;
+    }
+  }
+
   /** Take over the server's counts; while votes are on their way, ours are ahead. */
   count({ total, scored, graded, skipped }) {
     Object.assign(this.progress, { total, scored }, this.isSettled() ? { graded, skipped } : {});
-  }
-
-  undecidedVisited() {
-    return this.visited.filter((entry) => entry.decision === undefined).length;
   }
 }

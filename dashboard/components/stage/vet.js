@@ -79,7 +79,7 @@ class Vet {
     const own = [
       "grade", "skip", "forward", "back", "jumpTo", "reorder", "set", "toggle", "overlay", "overlayNumber", "draft", "choose",
       "copy", "rename", "theme", "cycleView", "cycleStretch", "adjust", "blink", "mark", "moveMark", "setMark", "unmark",
-      "resetView", "escape",
+      "resetView", "escape", "saveRefused",
     ];
     return {
       ...Object.fromEntries(own.map((name) => [name, (argument, more) => this[name](argument, more)])),
@@ -121,7 +121,7 @@ class Vet {
       const [page, { models }] = await Promise.all([getJson("queue", { ...this.queue.settings, limit: 1 }), getJson("campaign")]);
       this.campaign.models = models;
       this.queue.count(page);
-      if (page.version !== this.queue.version) await this.queue.refill(true);
+      if (page.version !== this.queue.version) await this.scoresArrived();
       if (outbox.offline) {
         outbox.offline = false;
         outbox.report();
@@ -133,6 +133,15 @@ class Vet {
       outbox.report();
     }
     this.pollTimer = setTimeout(() => this.poll(), POLL_MS);
+  }
+
+  async scoresArrived() {
+    await this.queue.refill(true);
+    this.candidates.forgetAllDetails();
+    if (this.painted) {
+      this.wantDetails(this.painted.entry.object_id);
+      this.prefetch();
+    }
   }
 
   // What is on screen
@@ -277,7 +286,7 @@ class Vet {
     const state = {
       queue: this.queue, settings: this.settings, details, explanation, draft: this.draftNow(), model: this.model,
       models: this.campaign.models, methods: this.methods, inspector: this.campaign.inspector, outbox: this.outboxState,
-      rate: this.grading.rate(), current: this.painted?.entry ?? null, cutout: this.painted?.cutout ?? null,
+      rate: this.grading.rate(), refused: this.grading.refusals().length, current: this.painted?.entry ?? null, cutout: this.painted?.cutout ?? null,
       withheld: Boolean(details?.withheld), marking: this.marking?.kind ?? null,
     };
     for (const part of [this.header, this.toolbar, this.sidebar]) part.update(state);
@@ -311,14 +320,20 @@ class Vet {
   // Grading
 
   draftNow() {
-    return this.grading.draft(this.painted?.entry.object_id);
+    return this.grading.draft(this.painted?.entry, this.standing());
   }
 
   draft(changes) {
     if (!this.painted) return;
-    this.grading.drafts.change(this.painted.entry.object_id, changes);
+    this.grading.drafts.keep(this.painted.entry.object_id, { ...this.draftNow(), ...changes });
     if ("marks" in changes) this.paint();
     this.refresh();
+  }
+
+  /** The vote on this candidate that stands, as the server told it; null if none does, or if it is not known yet. */
+  standing() {
+    const [last] = this.details?.my_votes ?? [];
+    return this.painted?.entry.decision && last?.grade ? last : null;
   }
 
   choose(group, id) {
@@ -339,12 +354,13 @@ class Vet {
   }
 
   grade(letter) {
-    if (this.gradable) this.grading.decide(this.painted.entry, letter);
+    if (!this.gradable) return;
+    this.grading.decide(this.painted.entry, letter, this.standing());
   }
 
   skip() {
     if (!this.gradable) return;
-    if (this.painted.entry.decision === undefined) this.grading.decide(this.painted.entry, null);
+    if (this.painted.entry.decision === undefined) this.grading.decide(this.painted.entry, null, null);
     else this.queue.advance();
   }
 
@@ -374,6 +390,7 @@ class Vet {
   }
 
   escape() {
+    this.help.element.close();
     this.marking = null;
     this.notice.hidden = true;
     this.paintAndRefresh();
@@ -485,6 +502,16 @@ class Vet {
     const { ra_deg: ra, dec_deg: dec } = this.painted.cutout;
     await navigator.clipboard.writeText(ra == null ? objectId : `${objectId} ${ra} ${dec}`);
     this.say("Id and position are on the clipboard.");
+  }
+
+  /** Votes that were refused, as a file: nobody's words are lost with them. */
+  saveRefused() {
+    const file = new Blob([JSON.stringify(this.grading.refusals(), null, 1)], { type: "application/json" });
+    const address = URL.createObjectURL(file);
+    h("a", { href: address, download: "refused-votes.json" }).click();
+    URL.revokeObjectURL(address);
+    this.grading.forgetRefusals();
+    this.refresh();
   }
 
   async rename() {

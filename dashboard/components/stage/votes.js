@@ -1,6 +1,6 @@
 // What the inspector is saying: drafts by object, votes made of them, marks set by pointer or by keys.
 
-const EMPTY = { contaminant: null, tag: null, flag: null, tags: [], comment: "", marks: [] };
+const EMPTY = { contaminant: null, flag: null, tags: [], comment: "", marks: [] };
 
 /** Drafts survive a reload; a draft goes when its vote is stored away in the outbox. */
 export class Drafts {
@@ -8,13 +8,14 @@ export class Drafts {
     this.prefix = `lensvet:draft:${scope}:`;
   }
 
-  of(objectId) {
+  /** The draft of an object, null if nothing was begun. */
+  kept(objectId) {
     const kept = sessionStorage.getItem(this.prefix + objectId);
-    return kept ? { ...EMPTY, ...JSON.parse(kept) } : { ...EMPTY };
+    return kept && { ...EMPTY, ...JSON.parse(kept) };
   }
 
-  change(objectId, changes) {
-    sessionStorage.setItem(this.prefix + objectId, JSON.stringify({ ...this.of(objectId), ...changes }));
+  keep(objectId, draft) {
+    sessionStorage.setItem(this.prefix + objectId, JSON.stringify(draft));
   }
 
   drop(objectId) {
