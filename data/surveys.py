@@ -159,6 +159,32 @@ SURVEYS: dict[str, Survey] = {
 }
 
 
+_PIVOT_UM = {
+    **{"u": 0.36, "g": 0.48, "r": 0.62, "i": 0.76, "z": 0.90},
+    **{"y": 0.98, "Y": 1.0, "VIS": 0.72, "J": 1.37, "H": 1.77, "Ks": 2.15, "K": 2.2},
+    "F200LP": 0.50,  # a long-pass filter of WFC3/UVIS, whose name is where it begins
+}
+
+
+def pivot_um(band: str) -> float | None:
+    """About the pivot wavelength of a band, from its name alone, to order bands from blue to red; None if unknown.
+
+    Filters of HST and JWST carry it in their names: F814W is 0.814, F150W 1.5 and F444W 4.44 micrometres.
+
+    >>> pivot_um("F140W"), pivot_um("DES_G"), pivot_um("weight")
+    (1.4, 0.48, None)
+    """
+    letter = re.sub(r"^(?:DES|DECAM|HSC|MEGACAM|CFIS|NIR|SDSS|LSST)[_-]", "", band)
+    for name in (band, letter, letter.lower()):
+        if name in _PIVOT_UM:
+            return _PIVOT_UM[name]
+    if number := re.fullmatch(r"F(\d{3})(?:W|M|N|W2|LP)", band):
+        value = int(number[1])
+        # Up to F444W the infrared counts in hundredths of a micrometre, from F218W on HST's optical in nanometres.
+        return value / 1000 if value >= 450 or value in (218, 225, 275, 336, 390, 438) else value / 100
+    return None
+
+
 def survey_named(name: str) -> Survey:
     """The survey of that name.
 

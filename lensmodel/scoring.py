@@ -5,8 +5,9 @@ A killed run loses its last second at most; the next one scores the same batches
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -36,12 +37,16 @@ ScoreRow = dict[str, object]
 
 @dataclass(frozen=True)
 class ScoringReport:
-    """What a run did: objects scored, refused with a reason, and left alone since they had a row."""
+    """What a run did: objects scored, refused with a reason, and left alone since they had a row.
+
+    reasons : of the refused ones, and how often each was given.
+    """
 
     scored: int
     refused: int
     already_there: int
     seconds: float
+    reasons: Counter[str] = field(default_factory=Counter)
 
 
 def score(
@@ -89,7 +94,8 @@ def score(
         finally:
             parts.flush()
     already_there = len(objects) - len(waiting)
-    return ScoringReport(parts.scored, parts.refused, already_there, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return ScoringReport(parts.scored, parts.refused, already_there, seconds, parts.reasons)
 
 
 @torch.inference_mode()
@@ -125,12 +131,14 @@ class _Parts:
         self._due = 0.0
         self.scored = 0
         self.refused = 0
+        self.reasons: Counter[str] = Counter()
 
     def add(self, rows: list[ScoreRow]) -> None:
         self._rows += rows
         scored = sum("logit" in row for row in rows)
         self.scored += scored
         self.refused += len(rows) - scored
+        self.reasons.update(str(row["reason"]) for row in rows if "logit" not in row)
         if time.monotonic() >= self._due:
             self.flush()
 

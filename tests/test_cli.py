@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 
 import httpx
 import psutil
@@ -189,6 +190,7 @@ class CARD:
 
 
 class REPORT:
+    reasons = Counter()
     scored, refused, already_there, seconds = 1, 0, 0, 0.1
 
 

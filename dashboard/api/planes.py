@@ -9,6 +9,7 @@ from dashboard.api.parameters import ObjectId
 from dashboard.identity import CurrentSession
 from data.cutouts import Plane
 from data.objects import StoredObject
+from data.surveys import pivot_um
 
 router = APIRouter()
 
@@ -44,6 +45,7 @@ def packed(stored: StoredObject, planes: dict[str, Plane]) -> bytes:
                 "shape": plane.flux.shape,
                 "pixel_scale_arcsec": plane.pixel_scale_arcsec,
                 "zero_point_mag": plane.zero_point_mag,
+                "pivot_um": pivot_um(band),
                 "offset": offset,
             }
         )

@@ -27,6 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> None:
     from dashboard.commands.progress import progress_bar
     from data.campaign import open_campaign
+    from data.errors import UnreadableCutoutError
     from data.ingest import ingest
 
     campaign = open_campaign(arguments.campaign)
@@ -40,6 +41,15 @@ def run(arguments: Namespace) -> None:
         )
     for warning, count in report.warnings.most_common():
         print(f"warning: {warning}" + (f" ({count:,} times)" if count > 1 else ""))
+    if report.warnings:
+        print(
+            "(the page shows the warnings of each object; catalogue.parquet has them in its column warnings)"
+        )
     print(f"{report.added:,} objects added, {report.already_there:,} were there")
     if report.rejected:
         print(f"{len(report.rejected):,} files rejected: {campaign.rejected_path} says why")
+    if not (report.added or report.already_there or report.rejected):
+        raise UnreadableCutoutError(
+            f"{', '.join(map(str, arguments.sources))} holds no file that could be a cutout; "
+            "expected FITS, HDF5, NPZ, NPY, PNG or JPEG files, or a folder of them"
+        )

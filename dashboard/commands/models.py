@@ -40,9 +40,9 @@ def _list() -> None:
     from lensmodel.explain import methods_for
     from lensmodel.models import known_models
 
-    table = Table(
-        "name", "version", "bands", "pixel scale", "field", "position", "methods", "reference", box=None
-    )
+    table = Table("name", "version", "bands", "pixel scale", "field", "position", "maps", box=None)
+    for column in table.columns[:2]:
+        column.no_wrap = True
     for card in known_models().values():
         table.add_row(
             card.name,
@@ -52,6 +52,5 @@ def _list() -> None:
             f"{card.field_px} px" if card.field_px else "any",
             "yes" if card.predicts_position else "off a map",
             ", ".join(methods_for(card)),
-            card.reference,
         )
     Console().print(table)

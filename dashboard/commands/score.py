@@ -18,6 +18,7 @@ EXAMPLES = """\
   lensvet score q1 --follow              then wait for new files in what was ingested, until Ctrl-C
 """
 POLL_S = 1.0
+REASONS_SHOWN = 3
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -110,7 +111,9 @@ def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int, catalogue:
 
 def _print_report(card: "ModelCard", report: "ScoringReport") -> None:
     print(
-        f"{card.version}: {report.scored:,} scored, {report.refused:,} not scorable (their rows say why), "
+        f"{card.version}: {report.scored:,} scored, {report.refused:,} not scorable, "
         f"{report.already_there:,} were there; {report.seconds:.1f} s",
         flush=True,
     )
+    for reason, count in report.reasons.most_common(REASONS_SHOWN):
+        print(f"  not scorable, {count:,} times: {reason}", flush=True)

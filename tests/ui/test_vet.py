@@ -148,6 +148,62 @@ def test_a_grade_on_an_earlier_candidate_is_a_revision_that_supersedes(
     assert (new.grade, new.supersedes) == ("C", old.vote_id)
 
 
+def test_a_regrade_keeps_the_comment_and_tags_of_the_vote_it_revises(
+    page: Page, twelve: Campaign, served: Serve
+) -> None:
+    open_vet(page, served(twelve).url)
+    press(page, "t", "q", "m")
+    page.keyboard.type("an arc in the north")
+    press(page, "Escape")
+    first = grade(page, "a")
+    all_saved(page)
+    page.reload()
+    painted(page)
+    press(page, "ArrowLeft")
+    assert painted(page, other_than=IDS[1]) == first
+    expect(part(page, "comment")).to_have_value("an arc in the north")
+    press(page, "b")
+    painted(page, other_than=first)
+    all_saved(page)
+    old, new = votes_of(twelve)
+    assert (new.grade, new.comment, new.tags, new.supersedes) == ("B", old.comment, old.tags, old.vote_id)
+
+
+def test_typing_in_a_drop_down_casts_no_vote_and_escape_closes_the_keys(
+    page: Page, twelve: Campaign, served: Serve
+) -> None:
+    open_vet(page, served(twelve).url)
+    grade(page, "c")
+    all_saved(page)
+    press(page, "Q")
+    page.keyboard.type("graded", delay=20)
+    press(page, "Enter")
+    assert painted(page, other_than=IDS[1]) == IDS[0]
+    press(page, "?")
+    expect(part(page, "help-sheet")).to_be_visible()
+    press(page, "Escape")
+    expect(part(page, "help-sheet")).to_be_hidden()
+    press(page, "Q", "ArrowUp", "ArrowUp", "Enter")
+    painted(page, other_than=IDS[0])
+    all_saved(page)
+    assert [vote.grade for vote in votes_of(twelve)] == ["C"]
+
+
+def test_a_long_walk_without_grades_reaches_the_end_of_the_queue(
+    page: Page, tmp_path: Path, served: Serve
+) -> None:
+    names = [f"object {n:03d}" for n in range(90)]
+    campaign = campaign_of(tmp_path / "ninety", [cutout(name, galaxy(1, shape=(8, 8))) for name in names])
+    open_vet(page, served(campaign).url)
+    seen = [painted(page)]
+    for _ in names[1:]:
+        press(page, "ArrowRight")
+        seen.append(painted(page, other_than=seen[-1]))
+    assert sorted(seen) == names
+    press(page, "ArrowRight")
+    expect(part(page, "notice")).to_contain_text("Nothing comes after")
+
+
 def test_votes_wait_in_the_browser_while_the_server_is_away(
     page: Page, twelve: Campaign, served: Serve
 ) -> None:
@@ -190,7 +246,7 @@ def test_a_bright_pixel_is_drawn_where_it_is_with_y_up(page: Page, tmp_path: Pat
     y = box["height"] / 2 - (15 - 9.5) * scale
     page.mouse.move(box["x"] + x, box["y"] + y)
     expect(part(page, "readout")).to_contain_text("x 25.0 y 15.0")
-    expect(part(page, "readout")).to_contain_text("VIS 1.000")
+    expect(part(page, "readout")).to_contain_text("VIS 0.5248 µJy")
     level = page.evaluate(
         """([x, y]) => { const c = document.querySelector('.picture canvas'), r = c.width / c.clientWidth;
         return c.getContext('2d').getImageData(x * r, y * r, 1, 1).data[0]; }""",

@@ -46,18 +46,22 @@ export function header({ campaign, actions }) {
   return {
     element,
     focusOrder: () => order.element.focus(),
+    focusShow: () => show.element.focus(),
+    focusModel: () => model.element.focus(),
     jump: () => { jump.value = ""; jump.focus(); },
     leaveJump: () => jump.blur(),
     update({ queue, models, inspector, rate, outbox, refused: refusals }) {
       setText(refused, `${refusals} refused: save`);
       refused.hidden = !refusals;
       const { total, scored, graded, skipped } = queue.progress;
-      setText(place, `${graded.toLocaleString("en")} of ${total.toLocaleString("en")} graded${skipped ? `, ${skipped} skipped` : ""}${rate ? ` (${rate} /h)` : ""}`);
+      setText(place, `${graded.toLocaleString("en")} of ${total.toLocaleString("en")} graded${rate ? ` · ${rate.toLocaleString("en")} /h` : ""}`);
+      place.title = `${graded} graded, ${skipped} skipped, of ${total}`;
       bar.value = total ? graded / total : 0;
       const finished = !models.length || scored >= total;
       setText(scoring, finished ? "" : `scoring… ${scored.toLocaleString("en")}`);
       scoring.hidden = finished;
       setText(saved, savedText(outbox));
+      saved.title = outbox.offline ? "The server is away; votes are kept here and sent as soon as it is back" : "Votes that the server has stored";
       saved.dataset.state = outbox.offline ? "offline" : outbox.unacked ? "waiting" : "saved";
       setText(person, `${inspector} ▾`);
       updateModels(model, models, queue.settings.model);
@@ -69,9 +73,9 @@ export function header({ campaign, actions }) {
 }
 
 function savedText({ unacked, offline, recovered }) {
-  if (offline) return `${unacked} waiting: server away, trying again`;
+  if (offline) return `${unacked} waiting: away`;
   if (unacked) return `${unacked} on the way`;
-  return recovered ? "all saved: they are through ●" : "saved ●";
+  return recovered ? "all saved again ●" : "saved ●";
 }
 
 function updateModels(model, models, current) {

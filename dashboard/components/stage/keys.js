@@ -25,7 +25,9 @@ export const KEYS = [
     [["ArrowLeft", "ArrowUp"], "previous candidate", "back"],
     [["Home"], "on to the next one without a grade", "resume"],
     [["j"], "jump to an id", "jump"],
-    [["q"], "order of the queue", "focusOrder"],
+    [["q"], "order of the queue: arrows, then Enter", "focusOrder"],
+    [["Q"], "which candidates: arrows, then Enter", "focusShow"],
+    [["M"], "network: arrows, then Enter", "focusModel"],
   ]],
   ["Look", [
     [["v"], "next band or composite", "cycleView", 1],
@@ -53,6 +55,8 @@ export const KEYS = [
   ]],
   ["Page", [
     [["y"], "light or dark", "theme"],
+    [["Y"], "copy id and position", "copy"],
+    [["N"], "who grades", "rename"],
     [["?"], "this list", "help"],
     [["Escape"], "close, leave, cancel", "escape"],
   ]],

@@ -15,21 +15,28 @@ export class Outbox {
     this.wait = RETRY_FIRST_MS;
     this.sending = false;
     this.sequence = Date.now();
+    this.unkept = new Map(); // votes that the browser's storage had no room for: sent all the same, lost with the page
   }
 
   /** Votes not yet acknowledged, oldest first. */
   waiting() {
     const keys = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix));
-    return keys.map((key) => JSON.parse(localStorage.getItem(key))).sort((a, b) => a.sequence - b.sequence);
+    const kept = keys.map((key) => JSON.parse(localStorage.getItem(key)));
+    return [...kept, ...this.unkept.values()].sort((a, b) => a.sequence - b.sequence);
   }
 
   get unacked() {
-    return Object.keys(localStorage).filter((key) => key.startsWith(this.prefix)).length;
+    return Object.keys(localStorage).filter((key) => key.startsWith(this.prefix)).length + this.unkept.size;
   }
 
   add(vote) {
     this.sequence = Math.max(this.sequence + 1, Date.now());
-    localStorage.setItem(this.prefix + vote.vote_id, JSON.stringify({ sequence: this.sequence, vote }));
+    const entry = { sequence: this.sequence, vote };
+    try {
+      localStorage.setItem(this.prefix + vote.vote_id, JSON.stringify(entry));
+    } catch {
+      this.unkept.set(vote.vote_id, entry);
+    }
     this.report();
     this.flush();
   }
@@ -62,6 +69,7 @@ export class Outbox {
     const refused = [400, 403, 404, 409, 413, 422].includes(status);
     if (!refused && status !== 200 && status !== 201) throw new Error(`the server answered ${status}`);
     localStorage.removeItem(this.prefix + vote.vote_id);
+    this.unkept.delete(vote.vote_id);
     this.offline = false;
     this.wait = RETRY_FIRST_MS;
     if (refused) this.onRefused(vote, body?.detail ?? `the server answered ${status}`);

@@ -47,7 +47,7 @@ export class Painter {
     const view = this.shownView();
     this.view.smooth = settings.smooth;
     setText(this.message, "");
-    setText(this.badge, this.badgeText(view));
+    setText(this.badge, this.badgeText(view) + (position ? ` · ⌖ position, ${position.source}` : ""));
     setText(this.caption, overlay ? `${overlay.title}: ${overlay.shows} ${overlay.cannot_say}` : "");
     const picture = this.pictures.picture(cutout, view, pixelSettings(settings));
     const markers = this.markers(marks, position);
@@ -66,7 +66,8 @@ export class Painter {
     if (this.cutout.kind === "colour") return view === COMPOSITE ? "colour image, not calibrated" : `${view} of a colour image`;
     if (view === COMPOSITE) return `Lupton composite ${compositeBands(this.cutout, this.campaign).join("-")}, ${this.settings.stretch}`;
     const limits = this.limits(view);
-    return `${view}, ${this.settings.stretch}${limits ? `, ${formatFlux(limits.low)} … ${formatFlux(limits.high)}` : ", no data"}`;
+    const plane = this.cutout.planes.find(({ band }) => band === view);
+    return `${view}, ${this.settings.stretch}${limits ? `, ${fluxText(plane, limits.low)} … ${fluxText(plane, limits.high)}` : ", no data"}`;
   }
 
   /** Flux that a band shows black and white; null if it holds no data. */
@@ -110,8 +111,8 @@ export class Painter {
       label: kind, colour: MARK_COLOURS[kind], shape: "square",
     }));
     if (!position) return set;
-    const { x_arcsec: x, y_arcsec: y, sigma_arcsec: sigma, label } = position;
-    return [...set, { x, y, sigma, label, colour: "#ffd166" }];
+    const { x_arcsec: x, y_arcsec: y, sigma_arcsec: sigma } = position;
+    return [...set, { x, y, sigma, colour: "#ffd166" }];
   }
 
   /** A mark of that kind at an offset from the centre. */
@@ -151,8 +152,14 @@ function fluxTexts(cutout, view, x, y) {
     const scale = plane.pixel_scale_arcsec ?? 1;
     const [i, j] = [Math.round(x / scale + (plane.width - 1) / 2), Math.round(y / scale + (plane.height - 1) / 2)];
     const inside = i >= 0 && j >= 0 && i < plane.width && j < plane.height;
-    return inside ? `${plane.band} ${formatFlux(plane.flux[j * plane.width + i])}` : `${plane.band} –`;
+    return inside ? `${plane.band} ${fluxText(plane, plane.flux[j * plane.width + i])}` : `${plane.band} –`;
   });
+}
+
+/** Flux in µJy where the zero point is known (AB, m = 23.9 - 2.5 log f), else the number in the file. */
+function fluxText({ zero_point_mag: zeroPoint }, value) {
+  if (!Number.isFinite(zeroPoint) || !Number.isFinite(value)) return formatFlux(value);
+  return `${formatFlux(value * 10 ** (-0.4 * (zeroPoint - 23.9)))} µJy`;
 }
 
 function bandButton(view, actions) {

@@ -21,8 +21,10 @@ export function referencePlane(cutout, campaign) {
 
 /** Bands for red, green and blue: the survey's, else the reddest, a middle and the bluest there are. */
 export function compositeBands(cutout, campaign) {
-  const bands = cutout.planes.map(({ band }) => band);
-  if (campaign.composite.every((band) => bands.includes(band))) return campaign.composite;
+  const named = cutout.planes.map(({ band }) => band);
+  if (campaign.composite.every((band) => named.includes(band))) return campaign.composite;
+  const known = cutout.planes.filter(({ pivot_um: pivot }) => pivot != null);
+  const bands = known.length > 1 ? known.sort((a, b) => a.pivot_um - b.pivot_um).map(({ band }) => band) : named;
   return [bands.at(-1), bands[(bands.length - 1) >> 1], bands[0]];
 }
 

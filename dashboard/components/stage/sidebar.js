@@ -66,7 +66,7 @@ function verdictLines({ details, model, models, explanation }) {
 
 function scoreLine(score, models, first) {
   const { title = score.model_version, calibrated = false } = models.find(({ version }) => version === score.model_version) ?? {};
-  if (score.p_lens == null) return h("div", { class: "dim", title: score.model_version }, `${title}: ${score.reason ?? "no score"}`);
+  if (score.p_lens == null) return h("div", { class: "dim refusal", title: score.reason }, `${title}: ${score.reason ?? "no score"}`);
   const value = score.p_lens.toFixed(score.p_lens > 0.995 || score.p_lens < 0.005 ? 4 : 2);
   const name = calibrated ? "p_lens" : "softmax";
   const logit = score.logit == null ? "" : `, logit ${score.logit.toFixed(2)}`;
@@ -81,11 +81,11 @@ function positionLine(score, explanation) {
   const lines = [];
   if (score?.x_arcsec != null) {
     const sigma = score.position_sigma_arcsec == null ? "" : ` ± ${score.position_sigma_arcsec.toFixed(2)}`;
-    lines.push(`position by the network: ${signed(score.x_arcsec)}, ${signed(score.y_arcsec)}${sigma}″ from the centre`);
+    lines.push(`position by the network: x ${signed(score.x_arcsec)} y ${signed(score.y_arcsec)}${sigma}″ from the centre`);
   }
   const read = explanation.map?.position;
-  if (read) lines.push(`position read off ${explanation.title}: ${signed(read.x_arcsec)}, ${signed(read.y_arcsec)}″`);
-  if (score && score.x_arcsec == null && !read) lines.push("this network predicts no position: show a map to read one off it");
+  if (read) lines.push(`position read off ${explanation.title}: x ${signed(read.x_arcsec)} y ${signed(read.y_arcsec)}″`);
+  if (score?.p_lens != null && score.x_arcsec == null && !read) lines.push("this network predicts no position: show a map to read one off it");
   if (score?.where_why != null) lines.push(`where/why ${score.where_why.toFixed(2)}${score.where_why < 0.4 ? " ⚠ map and position disagree" : ""}`);
   return lines.length ? h("div", { class: "dim tabular", "data-testid": "position-text" }, lines.join(" · ")) : null;
 }
@@ -199,7 +199,7 @@ function voteLine(vote, campaign, who = null) {
   const label = (terms, id) => terms.find((term) => term.id === id)?.label ?? id;
   const decision = vote.grade ?? (vote.supersedes ? "undone" : "skipped");
   const words = [
-    who, new Date(vote.created_at).toLocaleString(), vote.phase,
+    who, `${new Date(vote.created_at).toISOString().slice(0, 16).replace("T", " ")} UTC`, vote.phase,
     vote.contaminant && label(campaign.contaminants, vote.contaminant),
     ...(vote.tags ?? []).map((id) => label(campaign.tags, id)), vote.flag && label(campaign.flags, vote.flag), vote.comment,
   ];

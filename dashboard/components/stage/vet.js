@@ -92,6 +92,8 @@ class Vet {
       comment: () => this.sidebar.commentField.focus(),
       jump: () => this.header.jump(),
       focusOrder: () => this.header.focusOrder(),
+      focusShow: () => this.header.focusShow(),
+      focusModel: () => this.header.focusModel(),
       zoomIn: () => this.painter.view.zoomIn(),
       zoomOut: () => this.painter.view.zoomOut(),
     };
@@ -99,9 +101,16 @@ class Vet {
 
   async start() {
     await this.grading.restoreHistory();
-    await this.queue.start({});
+    await this.startQueue();
     this.grading.outbox.flush();
     this.poll();
+  }
+
+  /** In the order that was chosen last in this campaign; in the default one if that is not to be had any more. */
+  async startQueue() {
+    this.orderKey = `lensvet:order:${this.campaign.id}`;
+    const { order, model } = JSON.parse(localStorage.getItem(this.orderKey) ?? "{}");
+    await this.queue.start({ order, model }).catch(() => this.queue.start({ order: null, model: null }));
   }
 
   destroy() {
@@ -223,10 +232,10 @@ class Vet {
   position() {
     const score = this.details?.scores?.find(({ model_version: version }) => version === this.model?.version);
     if (score?.x_arcsec != null) {
-      return { x_arcsec: score.x_arcsec, y_arcsec: score.y_arcsec, sigma_arcsec: score.position_sigma_arcsec, label: "network" };
+      return { x_arcsec: score.x_arcsec, y_arcsec: score.y_arcsec, sigma_arcsec: score.position_sigma_arcsec, source: this.model.title };
     }
     const read = this.explanation.map?.position;
-    return read ? { ...read, label: `off ${this.explanation.title}` } : null;
+    return read ? { ...read, source: `read off ${this.explanation.title}` } : null;
   }
 
   async wantDetails(objectId) {
@@ -427,6 +436,7 @@ class Vet {
   async reorder(settings) {
     try {
       await this.queue.start(settings);
+      localStorage.setItem(this.orderKey, JSON.stringify(this.queue.settings));
       this.wantMap();
     } catch (error) {
       this.say(error.message);
