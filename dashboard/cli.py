@@ -58,7 +58,7 @@ class _Parser(argparse.ArgumentParser):
 
 @contextlib.contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """End on SIGTERM as on Ctrl-C: files are finished or left as they were, children are stopped."""
+    """End on SIGTERM and on Ctrl-C alike: files are finished or left as they were, children are stopped."""
 
     def stop(signal_number: int, frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt

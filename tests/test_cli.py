@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from typing import ClassVar
 
 import httpx
 import psutil
@@ -190,7 +191,7 @@ class CARD:
 
 
 class REPORT:
-    reasons = Counter()
+    reasons: ClassVar = Counter()
     scored, refused, already_there, seconds = 1, 0, 0, 0.1
 
 
