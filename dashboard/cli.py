@@ -19,7 +19,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed, 2 wrong usage."""
     arguments = make_parser().parse_args(words)
     try:
-        with _sigterm_as_ctrl_c():
+        with _ending_in_good_order():
             return COMMANDS[arguments.command].run(arguments) or DONE
     except (LensVetError, OSError) as error:
         if arguments.debug:
@@ -57,17 +57,19 @@ class _Parser(argparse.ArgumentParser):
 
 
 @contextlib.contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
+def _ending_in_good_order() -> Iterator[None]:
     """End on SIGTERM and on Ctrl-C alike: files are finished or left as they were, children are stopped."""
 
     def stop(signal_number: int, frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    # SIGINT too: a process that a script put in the background starts with it ignored.
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _fail(reason: str) -> int:
