@@ -47,7 +47,7 @@ export class Painter {
     const view = this.shownView();
     this.view.smooth = settings.smooth;
     setText(this.message, "");
-    setText(this.badge, this.badgeText(view) + (position ? ` · ⌖ position, ${position.source}` : ""));
+    setText(this.badge, this.badgeText(view) + (position ? ` · circle: position, ${position.source}` : ""));
     setText(this.caption, overlay ? `${overlay.title}: ${overlay.shows} ${overlay.cannot_say}` : "");
     const picture = this.pictures.picture(cutout, view, pixelSettings(settings));
     const markers = this.markers(marks, position);
