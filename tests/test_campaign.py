@@ -1,0 +1,74 @@
+"""The campaign folder and its settings."""
+
+from pathlib import Path
+
+import pytest
+
+from data.campaign import Campaign, create_campaign, open_campaign, remember_source
+from data.errors import CampaignError
+from data.surveys import pivot_um
+
+
+def add_line(campaign: Campaign, line: str) -> None:
+    text = campaign.settings_path.read_text(encoding="utf-8")
+    campaign.settings_path.write_text(f"{line}\n{text}", encoding="utf-8")
+
+
+def test_a_misspelt_setting_is_refused_and_opens_no_blind_campaign(campaign: Campaign):
+    add_line(campaign, 'reveel = "after-grade"')
+    with pytest.raises(CampaignError, match="reveel is no setting; known are id, title"):
+        open_campaign(campaign.path)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('reveal = "never"', "reveal is 'never'; expected one of open, after-grade"),
+        ("quorum = 0", "quorum is 0; expected a whole number from 1"),
+        ("models = 3", "models is not a list of texts"),
+        ('survey = "nowhere"', "survey is 'nowhere'; expected one of euclid"),
+        ("title = [", "not valid TOML"),
+    ],
+)
+def test_a_malformed_setting_says_what_was_expected(campaign: Campaign, line: str, complaint: str):
+    key = line.split(" ")[0]
+    kept = [
+        row
+        for row in campaign.settings_path.read_text(encoding="utf-8").splitlines()
+        if not row.startswith(f"{key} ")
+    ]
+    campaign.settings_path.write_text("\n".join([line, *kept]), encoding="utf-8")
+    with pytest.raises(CampaignError, match=complaint.replace("[", r"\[")):
+        open_campaign(campaign.path)
+
+
+def test_two_campaigns_of_one_title_have_different_identifiers(tmp_path: Path):
+    first, second = (
+        create_campaign(tmp_path / name, survey="euclid", title='Say "cheese" \\ \n') for name in "ab"
+    )
+    assert first.title == second.title == 'Say "cheese" \\ \n'
+    assert first.identifier != second.identifier
+    assert open_campaign(first.path).identifier == first.identifier
+
+
+def test_a_source_is_remembered_once_and_every_other_line_stays(campaign: Campaign, tmp_path: Path):
+    add_line(campaign, "# mine")
+    before = campaign.settings_path.read_text(encoding="utf-8")
+    odd = tmp_path / 'a "b" [c]'
+    once = remember_source(open_campaign(campaign.path), odd)
+    assert remember_source(once, odd).sources == (str(odd),)
+    after = campaign.settings_path.read_text(encoding="utf-8")
+    assert [row for row in before.splitlines() if not row.startswith("sources")] == [
+        row for row in after.splitlines() if not row.startswith("sources")
+    ]
+
+
+def test_a_folder_without_finished_scores_is_no_scored_version(campaign: Campaign):
+    (campaign.scores_path("net-0") / ".lock").parent.mkdir(parents=True)
+    (campaign.scores_path("net-0") / ".lock").touch()
+    assert campaign.scored_versions() == []
+
+
+def test_bands_are_ordered_by_wavelength_whatever_their_names_look_like():
+    names = ["F140W", "F475W", "F200LP", "F444W", "HSC_Y", "DES_G", "VIS"]
+    assert sorted(names, key=pivot_um) == ["F475W", "DES_G", "F200LP", "VIS", "HSC_Y", "F140W", "F444W"]
