@@ -6,6 +6,7 @@ from typing import Protocol
 from dashboard.commands import (
     demo,
     doctor,
+    evaluate,
     explain,
     export,
     ingest,
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "serve": serve,
     "export": export,
     "simulate": simulate,
+    "evaluate": evaluate,
     "models": models,
     "doctor": doctor,
 }

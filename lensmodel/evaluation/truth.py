@@ -61,7 +61,7 @@ def truth_of(campaign: Campaign) -> Truth:
     x_arcsec, y_arcsec = _numbers(table, "lens_x_arcsec"), _numbers(table, "lens_y_arcsec")
     quantities = {
         "theta_E_arcsec": _numbers(table, "theta_E_arcsec"),
-        "arc_snr": _numbers(table, _first_named(table, "snr")),
+        "arc_snr": _numbers(table, _column_about(table, "snr")),
         "colour_mag": _colour_mag(campaign, objects, x_arcsec, y_arcsec),
         "distance_arcsec": np.hypot(x_arcsec, y_arcsec),
     }
@@ -105,14 +105,15 @@ def _class_of(text: object) -> bool:
     return _CLASSES[str(text)]
 
 
-def _first_named(table: pa.Table, word: str) -> str:
-    """The first column of the simulation's truth that has this word in its name, else the word."""
-    return next((name for name in table.column_names if name.startswith("sim_") and word in name), word)
+def _column_about(table: pa.Table, word: str) -> str:
+    """The simulation's column with this word in its name, the most general if there are several; else the word."""
+    named = [name for name in table.column_names if name.startswith("sim_") and word in name]
+    return min(named, key=len, default=word)
 
 
 def _colour_mag(campaign: Campaign, objects: ObjectTable, x_arcsec: Numbers, y_arcsec: Numbers) -> Numbers:
     """As the simulation states it, else as measured on the cutouts."""
-    stated = _numbers(objects.table, _first_named(objects.table, "colour"))
+    stated = _numbers(objects.table, _column_about(objects.table, "colour"))
     if np.isfinite(stated).any():
         return stated
     return measured_colour_mag(campaign, objects, x_arcsec, y_arcsec)

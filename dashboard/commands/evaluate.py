@@ -1,0 +1,91 @@
+"""`lensvet evaluate`: measure models against the truth of a campaign."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data.campaign import Campaign
+    from lensmodel.evaluation.comparison import Comparison
+    from lensmodel.models import ModelCard
+
+HELP = "measure models against the truth of a campaign: metrics.json and a report"
+EXAMPLES = """\
+  lensvet evaluate mocks --model evidence-net --out results
+  lensvet evaluate mocks --model evidence-net --model ou-66 --out results     side by side
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("campaign", type=Path, metavar="CAMPAIGN", help="its catalogue has a column class")
+    parser.add_argument(
+        "--model", action="append", required=True, dest="models", metavar="NAME", help="may be repeated"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="for metrics.json and report.html"
+    )
+    parser.add_argument(
+        "--resamples", type=_number, default=1000, metavar="N", help="for the intervals (default: 1000)"
+    )
+    parser.add_argument("--seed", type=_number, default=1, metavar="S", help="for the intervals (default: 1)")
+
+
+def run(arguments: Namespace) -> None:
+    from data.campaign import open_campaign
+    from lensmodel.evaluation.comparison import compare
+    from lensmodel.evaluation.truth import truth_of
+    from lensmodel.models import model_named
+
+    campaign = open_campaign(arguments.campaign)
+    cards = {name: model_named(name) for name in arguments.models}
+    truth = truth_of(campaign)
+    # A folder that cannot be made is known before the networks run.
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for card in cards.values():
+        _score_what_is_missing(campaign, card)
+    comparison = compare(campaign, truth, cards, resamples=arguments.resamples, seed=arguments.seed)
+    _write(comparison, campaign, arguments.out)
+    _print_summary(comparison)
+    print(f"{arguments.out / 'metrics.json'}\n{arguments.out / 'report.html'}")
+
+
+def _number(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ArgumentTypeError(f"{text} is below 0; expected a whole number from 0")
+    return value
+
+
+def _score_what_is_missing(campaign: "Campaign", card: "ModelCard") -> None:
+    """Scores that are there are used; torch is loaded only if some are not."""
+    from dashboard.commands.progress import progress_bar
+    from data.scores import scored_ids
+
+    if scored_ids(campaign.score_parts(card.version)).issuperset(campaign.objects().ids):
+        return
+    from lensmodel.scoring import score
+
+    with progress_bar(f"scoring with {card.title}", "objects") as show:
+        score(campaign, card, on_progress=lambda progress: show(progress.done, progress.total))
+
+
+def _write(comparison: "Comparison", campaign: "Campaign", folder: Path) -> None:
+    import json
+    from datetime import UTC, datetime
+
+    from dashboard.reports.evaluation import write_report
+    from data.files import written_atomically
+    from lensmodel.evaluation.records import record_of
+
+    with written_atomically(folder / "metrics.json") as partial:
+        text = json.dumps(record_of(comparison), indent=2, ensure_ascii=False, allow_nan=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+    made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    write_report(comparison, campaign, folder / "report.html", made_at=made_at)
+
+
+def _print_summary(comparison: "Comparison") -> None:
+    from dashboard.reports.wording import sentences
+
+    for sentence in sentences(comparison):
+        print(sentence)

@@ -1,0 +1,1 @@
+"""Reports: single HTML files that open anywhere, also without a network."""
