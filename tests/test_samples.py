@@ -8,7 +8,7 @@ from data.errors import CampaignError
 from data.samples import CATALOGUE, PIXELS, install_samples, read_samples
 from data.samples.make import SEED, STEPS_PER_NOISE, packed
 from data.simulations.instrument import OPTICS
-from data.simulations.recipes import CONTAMINANT_SCENES, LENS_SCENES, simulate_chunks
+from data.simulations.recipes import RECIPES, simulate_chunks
 from data.simulations.writing import cutouts_of
 from tests.fixtures.one_thread import one_thread  # noqa: F401
 
@@ -30,7 +30,7 @@ def test_about_a_third_of_the_samples_are_lenses_and_every_kind_is_there():
     columns = [cutout.columns for cutout in read_samples()]
     lenses = sum(c["class"] == "lens" for c in columns)
     assert 0.25 < lenses / len(columns) < 0.45
-    assert {c["subtype"] for c in columns} == set(LENS_SCENES) | set(CONTAMINANT_SCENES)
+    assert {c["subtype"] for c in columns} == set(RECIPES["demo"].weights)
 
 
 def test_samples_have_their_own_ids_and_positions():

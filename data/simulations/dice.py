@@ -9,9 +9,10 @@ from torch import Tensor
 class Dice:
     """Draws (object,) tensors; the same seeds give the same numbers in the same order."""
 
-    def __init__(self, number: int, generator: torch.Generator) -> None:
+    def __init__(self, number: int, generator: torch.Generator, *, centred: bool = False) -> None:
         self.number = number
         self.generator = generator
+        self.centred = centred
 
     def alone(self) -> "Dice":
         """Dice for a single draw from the same generator."""
@@ -40,8 +41,9 @@ class Dice:
         return distance * angle.cos(), distance * angle.sin()
 
     def near_centre(self) -> tuple[Tensor, Tensor]:
-        """Where the target lies: half of them well centred, half anywhere within 1.5 arcsec per axis."""
-        centred = self.chance(0.5)
+        """Where the target lies: half of them well centred (all, with centred dice), half anywhere within
+        1.5 arcsec per axis."""
+        centred = self.chance(0.5) | self.centred
         x = torch.where(centred, self.normal(0, 0.12), self.uniform(-1.5, 1.5))
         y = torch.where(centred, self.normal(0, 0.12), self.uniform(-1.5, 1.5))
         return x, y

@@ -38,6 +38,11 @@ def mags_by_band(galaxy: Galaxy) -> dict[str, Tensor]:
 def early_type(dice: Dice, x: Tensor, y: Tensor, *, theta_e_arcsec: Tensor, redshift: Tensor) -> Galaxy:
     """A massive elliptical; brighter for a larger Einstein radius, fainter and redder with redshift."""
     mag = dice.normal(20.5 + 4.2 * (redshift - 0.5) - 2.2 * torch.log10(theta_e_arcsec), 0.5)
+    return early_type_of_mag(dice, x, y, mag=mag, redshift=redshift)
+
+
+def early_type_of_mag(dice: Dice, x: Tensor, y: Tensor, *, mag: Tensor, redshift: Tensor) -> Galaxy:
+    """A massive elliptical of this VIS magnitude; redder with redshift, larger if brighter."""
     radius = 10 ** dice.normal(-0.12 - 0.17 * (mag - 20.5), 0.12)
     shape = Sersic(
         x, y, dice.uniform(0.5, 0.98), dice.angle(), dice.uniform(2.5, 5.5), radius.clamp(0.2, 2.2)

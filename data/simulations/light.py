@@ -15,9 +15,7 @@ from data.simulations.instrument import FIELD_PX, MARGIN_PX, OVERSAMPLING, PIXEL
 FINE_PX = (FIELD_PX + 2 * MARGIN_PX) * OVERSAMPLING
 FINE_SCALE_ARCSEC = PIXEL_SCALE_ARCSEC / OVERSAMPLING
 NO_FLUX = 1e-5  # VIS; AB magnitude 37
-CORE_ARCSEC = (
-    0.02  # softens cusps that the fine grid cannot sample; costs small galaxies some percent of their flux
-)
+CORE_ARCSEC = 0.02  # added to radii: softens cusps that the fine grid cannot sample, see `share_kept`
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,18 @@ class Sersic:
         return torch.as_tensor(
             brightness_sersic(x0, y0, q, phi, n, radius, amplitude, x, y, _over_pixels(k), CORE_ARCSEC)
         )
+
+    def share_kept(self) -> Tensor:
+        """Share of its light (object,) that `at` keeps from a galaxy, having softened its core.
+
+        The integral of r exp(-k ((r + core) / R)^(1/n)) over that without a core: 0.9 at R = 0.4 arcsec, 0.7 at 0.1.
+        """
+        k, n = k_sersic(self.index), self.index
+        core = CORE_ARCSEC / self.radius_arcsec
+        inside = k * core ** (1 / n)
+        lost = core * k**n * torch.exp(torch.lgamma(n) - torch.lgamma(2 * n))
+        kept = torch.special.gammaincc(2 * n, inside) - lost * torch.special.gammaincc(n, inside)
+        return torch.as_tensor(kept)
 
 
 class Sky:

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from data.errors import CampaignError
-from data.simulations import contaminants, lenses
+from data.simulations import contaminants, lenses, strong_lenses
 from data.simulations.arcs import arc_mask, arc_truth
+from data.simulations.configurations import CONFIGURATIONS
 from data.simulations.dice import Dice
 from data.simulations.instrument import BANDS, blur, draw_psfs, record
 from data.simulations.light import Sky
 from data.simulations.menu import RECIPES, Recipe
+from data.simulations.populations import POPULATIONS
 
 __all__ = ["LENS_SCENES", "RECIPES", "SCENES", "SimulatedChunk", "draw_chunk", "simulate_chunks"]
 
@@ -30,6 +33,16 @@ LENS_SCENES: dict[str, Scene] = {
     "ring": lenses.ring,
     "group": lenses.group,
     "compound": lenses.compound,
+}
+LENS_SCENES |= {
+    f"{name} ({population})": partial(scene, population=POPULATIONS[population])
+    for population in POPULATIONS
+    for name, scene in (
+        ("galaxy lens", strong_lenses.galaxy_lens),
+        ("group lens", strong_lenses.group_lens),
+        ("compound lens", strong_lenses.compound_lens),
+        ("double ring lens", strong_lenses.double_ring_lens),
+    )
 }
 CONTAMINANT_SCENES: dict[str, Scene] = {
     "elliptical": contaminants.elliptical,
@@ -120,7 +133,9 @@ def draw_chunk(seed: int, index: int, recipe: str) -> SimulatedChunk:
     for name in names:
         rows = torch.tensor([row for row, scene in enumerate(scenes) if scene == name], dtype=torch.long)
         for some in rows.split(_AT_ONCE) if len(rows) else ():  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            _keep(chunk, some, name, _paint(name, mixture, Dice(len(some), generator)))
+            _keep(
+                chunk, some, name, _paint(name, mixture, Dice(len(some), generator, centred=mixture.centred))
+            )
     return chunk
 
 
@@ -138,11 +153,12 @@ def with_twins(scenes: list[str], number: int) -> list[str]:
 def _paint(name: str, mixture: Recipe, dice: Dice) -> _Painted:
     sky = Sky(dice.number, mixture.field_px)
     truth = SCENES[name](dice, sky)
+    subtypes = _subtypes(name, truth.pop("configuration", None), dice.number)
     psfs = draw_psfs(dice, sky.nir.shape[-1])
     foreground = blur(sky.vis, sky.nir, psfs)
     if sky.lensed is None:
         nothing = torch.zeros(dice.number, mixture.field_px, mixture.field_px, dtype=torch.bool)
-        return _Painted(record(foreground, dice), nothing, [name] * dice.number, truth, None)
+        return _Painted(record(foreground, dice), nothing, subtypes, truth, None)
     lensed = blur(*sky.lensed, psfs)
     mask = arc_mask(lensed)
     at = truth["sim_target_x_arcsec"], truth["sim_target_y_arcsec"]
@@ -153,7 +169,14 @@ def _paint(name: str, mixture: Recipe, dice: Dice) -> _Painted:
     if mixture.twins:
         dice.generator.set_state(before)  # the same noise once more, which draws as many numbers
         twins = record(foreground, dice)
-    return _Painted(images, mask, [name] * dice.number, truth, twins)
+    return _Painted(images, mask, subtypes, truth, twins)
+
+
+def _subtypes(scene: str, configuration: Tensor | None, number: int) -> list[str]:
+    """By what the images look like, where the scene says so; groups stay groups."""
+    if configuration is None or scene.startswith("group lens"):
+        return [scene.removesuffix(" lens").partition(" lens (")[0]] * number
+    return [CONFIGURATIONS[index] for index in configuration.tolist()]
 
 
 def _blank(mixture: Recipe) -> SimulatedChunk:
