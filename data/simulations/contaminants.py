@@ -23,7 +23,7 @@ from data.simulations.light import Sersic, Sky, annulus, spiral_arms
 def elliptical(dice: Dice, sky: Sky) -> Truth:
     """The same ellipticals as the lenses', with nothing behind them."""
     lens = draw_deflector(dice, sky)
-    return _finished(dice, sky, lens.galaxy, lens.redshift)
+    return finished(dice, sky, lens.galaxy, lens.redshift)
 
 
 def elliptical_with_companions(dice: Dice, sky: Sky) -> Truth:
@@ -32,7 +32,7 @@ def elliptical_with_companions(dice: Dice, sky: Sky) -> Truth:
     draw_red_companion(dice, sky, lens, chance=0.5)
     for chance in (1.0, 0.6, 0.4):
         _draw_blue_companion(dice, sky, lens.galaxy, chance=chance)
-    return _finished(dice, sky, lens.galaxy, lens.redshift)
+    return finished(dice, sky, lens.galaxy, lens.redshift)
 
 
 def spiral(dice: Dice, sky: Sky) -> Truth:
@@ -52,9 +52,9 @@ def spiral(dice: Dice, sky: Sky) -> Truth:
     )
     mags = with_colours(dice, mag, vis_y=dice.normal(0.55, 0.2), scatter=0.1)
     sky.add(arms, Galaxy(disc, mags).flux)
-    bulge = _bulge(dice, disc, mags)
+    bulge = bulge_of(dice, disc, mags)
     sky.add_galaxy(bulge.shape, bulge.flux)
-    return _finished(dice, sky, Galaxy(disc, mags), dice.uniform(0.1, 0.6))
+    return finished(dice, sky, Galaxy(disc, mags), dice.uniform(0.1, 0.6))
 
 
 def ring_galaxy(dice: Dice, sky: Sky) -> Truth:
@@ -77,7 +77,7 @@ def ring_galaxy(dice: Dice, sky: Sky) -> Truth:
     )
     mag = centre.mags[:, 0] + dice.uniform(-0.3, 2)
     sky.add(light, Galaxy(shape, with_colours(dice, mag, vis_y=dice.normal(0.4, 0.2), scatter=0.1)).flux)
-    return _finished(dice, sky, centre, redshift)
+    return finished(dice, sky, centre, redshift)
 
 
 def edge_on_disc(dice: Dice, sky: Sky) -> Truth:
@@ -88,9 +88,9 @@ def edge_on_disc(dice: Dice, sky: Sky) -> Truth:
     disc = Sersic(x, y, dice.uniform(0.1, 0.3), dice.angle(), torch.ones(dice.number), radius)
     mags = with_colours(dice, mag, vis_y=dice.normal(0.8, 0.3), scatter=0.1)
     sky.add_galaxy(disc, Galaxy(disc, mags).flux)
-    bulge = _bulge(dice, disc, mags)
+    bulge = bulge_of(dice, disc, mags)
     sky.add_galaxy(bulge.shape, bulge.flux)
-    return _finished(dice, sky, Galaxy(disc, mags), dice.uniform(0.1, 0.7))
+    return finished(dice, sky, Galaxy(disc, mags), dice.uniform(0.1, 0.7))
 
 
 def merger(dice: Dice, sky: Sky) -> Truth:
@@ -113,7 +113,7 @@ def merger(dice: Dice, sky: Sky) -> Truth:
     )
     mags = lens.galaxy.mags + dice.uniform(1, 3.5)[:, None] - dice.uniform(0, 0.5)[:, None] * _bluer()
     sky.add(light, Galaxy(tail, mags).flux)
-    return _finished(dice, sky, lens.galaxy, lens.redshift)
+    return finished(dice, sky, lens.galaxy, lens.redshift)
 
 
 def star(dice: Dice, sky: Sky) -> Truth:
@@ -125,7 +125,7 @@ def star(dice: Dice, sky: Sky) -> Truth:
     other = field_galaxy(dice, x + dx, y + dy, brightest=21, present=dice.chance(0.6))
     sky.add_galaxy(other.shape, other.flux)
     point = Galaxy(other.shape, torch.stack([mag] * 4, 1))
-    return _finished(dice, sky, point, torch.zeros(dice.number), x=x, y=y)
+    return finished(dice, sky, point, torch.zeros(dice.number), x=x, y=y)
 
 
 def blend(dice: Dice, sky: Sky) -> Truth:
@@ -142,7 +142,7 @@ def blend(dice: Dice, sky: Sky) -> Truth:
         other = field_galaxy(dice, x + dx, y + dy, brightest=21, present=dice.chance(chance))
         shown = Galaxy(other.shape, other.mags - dice.uniform(0, 2.5)[:, None])
         sky.add_galaxy(shown.shape, shown.flux)
-    return _finished(dice, sky, bright, redshift)
+    return finished(dice, sky, bright, redshift)
 
 
 def _draw_blue_companion(dice: Dice, sky: Sky, host: Galaxy, *, chance: float) -> None:
@@ -162,7 +162,7 @@ def _draw_blue_companion(dice: Dice, sky: Sky, host: Galaxy, *, chance: float) -
     sky.add_galaxy(shape, Galaxy(shape, mags).flux)
 
 
-def _bulge(dice: Dice, disc: Sersic, mags: Tensor) -> Galaxy:
+def bulge_of(dice: Dice, disc: Sersic, mags: Tensor) -> Galaxy:
     """A bulge 0.3 to 2.5 magnitudes fainter than its disc in VIS, and redder."""
     shape = Sersic(
         disc.x,
@@ -181,7 +181,7 @@ def _bluer() -> Tensor:
     return torch.tensor([[1.0, 0.35, 0.15, 0.0]])
 
 
-def _finished(
+def finished(
     dice: Dice,
     sky: Sky,
     target: Galaxy,
@@ -190,6 +190,7 @@ def _finished(
     x: Tensor | None = None,
     y: Tensor | None = None,
 ) -> Truth:
+    """Paint the neighbours and tell the truth about the target; x, y: where it is if not at its shape's centre."""
     draw_field(dice, sky)
     return {
         "z_phot": dice.normal(redshift, 0.04).clamp(min=0.0),

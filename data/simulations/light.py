@@ -65,6 +65,7 @@ class Sky:
 
     vis, nir : what lies in front, (object, y, x) fine and (object, band, y, x).
     lensed : the same pair for the images of lensed sources, None while there are none.
+    detector : (object, band, y, x) without margin, what no PSF blurs; None while there is nothing.
     """
 
     def __init__(self, number: int, field_px: int = FIELD_PX) -> None:
@@ -73,6 +74,7 @@ class Sky:
         self.x, self.y = _grid((field_px + 2 * MARGIN_PX) * OVERSAMPLING)
         self.vis, self.nir = self._dark()
         self.lensed: tuple[Tensor, Tensor] | None = None
+        self.detector: Tensor | None = None
 
     @property
     def half_width_arcsec(self) -> float:
@@ -87,6 +89,12 @@ class Sky:
         """Add the lensed images of a source, apart from what lies in front."""
         self.lensed = self.lensed or self._dark()
         _paint(*self.lensed, profile, flux)
+
+    def add_to_detector(self, row: int, planes: Tensor) -> None:
+        """Add (band, y, x) to one object as the detector records it: no PSF, no noise of its own."""
+        if self.detector is None:
+            self.detector = torch.zeros(self.number, *planes.shape)
+        self.detector[row] += planes
 
     def add_galaxy(self, shape: Sersic, flux: Tensor) -> None:
         """Add one Sersic galaxy per object; where it is fainter than any detection, none is drawn."""

@@ -61,14 +61,22 @@ def _lenses(
 
 # Half of them lenses; the contaminants that cost most are drawn most often.
 _CONTAMINANTS: dict[str, float] = {
-    "elliptical": 7,
-    "elliptical with companions": 9,
-    "spiral": 6,
+    "elliptical": 6,
+    "elliptical with companions": 7,
+    "spiral": 5,
     "ring galaxy": 6,
-    "edge-on disc": 3,
-    "merger": 5,
-    "star or quasar": 2,
-    "blend": 4,
+    "edge-on disc": 2,
+    "merger": 4,
+    "star or quasar": 1,
+    "blend": 3,
+    "barred disc": 3,
+    "tidal arms": 3,
+    "companions on a circle": 6,
+    "star with spikes": 1.5,
+    "ghost": 1.5,
+    "cosmic ray": 1,
+    "satellite trail": 1,
+    "bad column": 1,
 }
 _SURVEY = _lenses("survey", 20, 6, 3, 3) | _lenses("uniform", 10, 2, 3, 3) | _CONTAMINANTS
 _PAPER_FIELD_PX = 200  # 20 arcsec, what OU-66 and OU-200 expect

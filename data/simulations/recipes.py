@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from data.errors import CampaignError
-from data.simulations import contaminants, lenses, strong_lenses
+from data.simulations import artefacts, contaminants, impostors, lenses, strong_lenses
 from data.simulations.arcs import arc_mask, arc_truth
 from data.simulations.configurations import CONFIGURATIONS
 from data.simulations.dice import Dice
@@ -53,6 +53,14 @@ CONTAMINANT_SCENES: dict[str, Scene] = {
     "merger": contaminants.merger,
     "star or quasar": contaminants.star,
     "blend": contaminants.blend,
+    "barred disc": impostors.barred_disc,
+    "tidal arms": impostors.tidal_arms,
+    "companions on a circle": impostors.companions_on_circle,
+    "star with spikes": artefacts.star_with_spikes,
+    "ghost": artefacts.ghost,
+    "cosmic ray": artefacts.cosmic_ray,
+    "satellite trail": artefacts.satellite_trail,
+    "bad column": artefacts.bad_column,
 }
 SCENES = LENS_SCENES | CONTAMINANT_SCENES
 
@@ -155,20 +163,21 @@ def _paint(name: str, mixture: Recipe, dice: Dice) -> _Painted:
     truth = SCENES[name](dice, sky)
     subtypes = _subtypes(name, truth.pop("configuration", None), dice.number)
     psfs = draw_psfs(dice, sky.nir.shape[-1])
+    marks = 0.0 if sky.detector is None else sky.detector
     foreground = blur(sky.vis, sky.nir, psfs)
     if sky.lensed is None:
         nothing = torch.zeros(dice.number, mixture.field_px, mixture.field_px, dtype=torch.bool)
-        return _Painted(record(foreground, dice), nothing, subtypes, truth, None)
+        return _Painted(record(foreground, dice) + marks, nothing, subtypes, truth, None)
     lensed = blur(*sky.lensed, psfs)
     mask = arc_mask(lensed)
     at = truth["sim_target_x_arcsec"], truth["sim_target_y_arcsec"]
     truth |= arc_truth(lensed, foreground, mask, *at)
     before = dice.generator.get_state()
-    images = record(foreground + lensed, dice)
+    images = record(foreground + lensed, dice) + marks
     twins = None
     if mixture.twins:
         dice.generator.set_state(before)  # the same noise once more, which draws as many numbers
-        twins = record(foreground, dice)
+        twins = record(foreground, dice) + marks
     return _Painted(images, mask, subtypes, truth, twins)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from data.simulations import configurations
+from data.simulations.artefacts import mark_some
 from data.simulations.cosmology import distance_ratio, einstein_radius_arcsec
 from data.simulations.dice import Dice
 from data.simulations.galaxies import (
@@ -204,6 +205,7 @@ def _draw_images(sky: Sky, source: Source, beta: tuple[Tensor, Tensor]) -> tuple
 
 def _finished(dice: Dice, sky: Sky, lens: Lens, arcs: Truth) -> Truth:
     draw_field(dice, sky)
+    mark_some(dice, sky, chance=0.08)
     mass = lens.mass
     assert mass.slope is not None
     return {
