@@ -3,6 +3,10 @@
 from data.errors import LensVetError
 
 
+class MisdirectedError(LensVetError):
+    """A page speaks for another campaign or inspector than this server would book its words to."""
+
+
 class UnknownObjectError(LensVetError):
     """No object of the campaign has this id."""
 

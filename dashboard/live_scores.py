@@ -112,9 +112,14 @@ def _extend(scores: _ModelScores, fresh: Iterable[Path], catalogue: Catalogue) -
     for index, rows in waiting:
         _place(scores, index, rows, catalogue)
     for part in fresh:
+        # Read before it counts as read: a copy that is still under way is tried again at the next look.
+        try:
+            rows = _read(part)
+        except (OSError, pa.ArrowException):
+            break
         scores.parts.append(part)
         scores.first_written = scores.first_written or _first_written(scores.parts)
-        _place(scores, len(scores.parts) - 1, _read(part), catalogue)
+        _place(scores, len(scores.parts) - 1, rows, catalogue)
 
 
 def _grow(scores: _ModelScores, length: int) -> None:

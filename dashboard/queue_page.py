@@ -63,7 +63,8 @@ def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
 def allowed_orders(state: ServerState) -> list[Order]:
     """The orders that tell nothing that is withheld; the first is the default."""
     if state.is_blind_first:
-        return [ORDERS["random"], ORDERS["catalogue"]]
+        # A catalogue may be sorted by score, or hold all lenses first.
+        return [ORDERS["random"]]
     return list(ORDERS.values())
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dashboard import blindness
-from dashboard.errors import WithheldError
+from dashboard.errors import MisdirectedError, WithheldError
 from dashboard.state import ServerState
 from data.errors import VoteConflictError
 from data.objects import StoredObject
@@ -55,7 +55,9 @@ class Session:
             stored=stored,
             is_revealed=not withheld,
             is_withheld=withheld,
-            columns=blindness.shown_columns(stored.columns, withheld=withheld),
+            columns=blindness.shown_columns(
+                stored.columns, withheld=withheld, also=self.state.campaign.shown_columns
+            ),
             scores=None if withheld else self._scores(object_id),
             truth=self._truth(stored),
             my_votes=[vote for vote in votes if vote.inspector == self.inspector],
@@ -79,6 +81,24 @@ class Session:
         if self.state.is_blind_first:
             self.state.labels.record_reveal(self.inspector, object_id)
         return stored
+
+    def check_meant(self, *, campaign: str | None, inspector: str | None) -> None:
+        """Refuse what a page says that shows another campaign or another name than it would be booked to.
+
+        Raises
+        ------
+        MisdirectedError
+        """
+        if campaign is not None and campaign != self.state.campaign.identifier:
+            raise MisdirectedError(
+                f"another campaign is served here now ({self.state.campaign.title}): your votes are kept in "
+                "this browser until the one that you voted in is back at this address"
+            )
+        if inspector is not None and inspector != self.inspector:
+            raise MisdirectedError(
+                f"this browser votes as {self.inspector} now, but this page was opened as {inspector}: "
+                "your votes are kept; reload the page, or change the name back"
+            )
 
     def vote(self, values: Mapping[str, object]) -> tuple[Vote, bool]:
         """Store a vote and say whether it is new. The server sets the inspector and the time.
@@ -112,8 +132,12 @@ class Session:
         return self.state.labels.decided_ids(self.inspector)
 
     def exportable_ids(self) -> set[str] | None:
-        """Objects whose results this inspector may take away; None is all."""
-        return self.state.labels.revealed_ids(self.inspector) if self.state.is_blind_first else None
+        """Objects whose results this inspector may take away; None is all. What is taken away was shown."""
+        if not self.state.is_blind_first:
+            return None
+        revealed = self.state.labels.revealed_ids(self.inspector)
+        self.state.labels.record_reveals(self.inspector, revealed)
+        return revealed
 
     def _scores(self, object_id: str) -> list[Row]:
         catalogue = self.state.catalogue.now()

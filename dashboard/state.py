@@ -16,7 +16,8 @@ from dashboard.live_scores import LiveScores, ScoreColumns
 from dashboard.queue_order import Order, ranked
 from data.campaign import Campaign
 from data.cutout_store import CutoutStore
-from data.cutouts import Plane
+from data.cutouts import Plane, planes_hash
+from data.errors import StoreError
 from data.label_store import LabelStore
 from data.objects import StoredObject
 from lensmodel.errors import ModelError
@@ -81,7 +82,13 @@ class ServerState:
         """The planes of an object by band."""
         # A store keeps open arrays and is not made for several threads; a read takes about a millisecond.
         with self._lock:
-            return self._opened_cutouts().read(stored)
+            planes = self._opened_cutouts().read(stored)
+        if planes_hash(planes) != stored.planes_hash:
+            raise StoreError(
+                f"the stored planes of {stored.object_id[:80]!r} are damaged: restore cutouts.zarr from a backup, "
+                "or ingest the object into a new campaign"
+            )
+        return planes
 
     def scored_versions(self) -> list[str]:
         """Model versions with scores here: those that the campaign names, our own network, then the newest."""

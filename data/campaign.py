@@ -1,5 +1,6 @@
 """The campaign folder: where everything of one vetting campaign lies, and its settings in `campaign.toml`."""
 
+import hashlib
 import re
 import tomllib
 import uuid
@@ -15,7 +16,7 @@ from data.surveys import SURVEYS, Survey, survey_named
 
 REVEAL_POLICIES = ("open", "after-grade")
 
-_KEYS = ("id", "title", "survey", "reveal", "quorum", "database", "models", "sources")
+_KEYS = ("id", "title", "survey", "reveal", "quorum", "database", "models", "shown_columns", "sources")
 
 _SETTINGS = """\
 # What this campaign is. Read when a command starts; edit it with any editor.
@@ -28,6 +29,8 @@ reveal = "{reveal}"
 quorum = {quorum}                   # independent grades per object
 # Where votes go: a file in this folder, or "postgresql://user@host/name".
 database = "labels.sqlite"
+# Catalogue columns that inspectors may see before their blind grade, beside magnitudes, redshifts and positions.
+shown_columns = []
 # Networks by name, the first one first: what score runs and the page shows if nothing else is asked for.
 models = []
 # Files and folders that ingest has read; score --follow watches them.
@@ -41,6 +44,7 @@ class Campaign:
 
     identifier : tells campaigns apart in a browser that has seen several under one address.
     models : names of networks, the preferred one first.
+    shown_columns : catalogue columns that conclude nothing, and may be seen before a blind grade.
     """
 
     path: Path
@@ -51,6 +55,7 @@ class Campaign:
     quorum: int
     database: str
     models: tuple[str, ...]
+    shown_columns: tuple[str, ...]
     sources: tuple[str, ...]
 
     @property
@@ -165,13 +170,14 @@ def open_campaign(path: Path) -> Campaign:
         raise CampaignError(f"{settings}: " + "; ".join(problems))
     return Campaign(
         path=path,
-        identifier=str(values.get("id", path.resolve())),
+        identifier=str(values.get("id") or _identifier_of(path)),
         title=str(values.get("title", path.resolve().name)),
         survey=survey_named(values["survey"]),
         reveal=values.get("reveal", "open"),
         quorum=values.get("quorum", 1),
         database=values.get("database", "labels.sqlite"),
         models=tuple(values.get("models", ())),
+        shown_columns=tuple(values.get("shown_columns", ())),
         sources=tuple(values.get("sources", ())),
     )
 
@@ -202,12 +208,17 @@ def _problems(values: dict[str, object]) -> Iterator[str]:
     quorum = values.get("quorum", 1)
     if not isinstance(quorum, int) or isinstance(quorum, bool) or quorum < 1:
         yield f"quorum is {quorum!r}; expected a whole number from 1"
-    for key in ("models", "sources"):
+    for key in ("models", "shown_columns", "sources"):
         listed = values.get(key, [])
         if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):
             yield f"{key} is not a list of texts"
     if not isinstance(values.get("database", ""), str):
         yield "database is not text"
+
+
+def _identifier_of(path: Path) -> str:
+    """For a campaign without an id of its own: told apart by its place, which is nobody's business."""
+    return hashlib.blake2b(str(path.resolve()).encode(), digest_size=16).hexdigest()
 
 
 def _toml_string(text: str) -> str:

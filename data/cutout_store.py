@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from data.cutouts import Cutout, Plane, planes_hash
 from data.errors import StoreError
@@ -26,7 +26,8 @@ from data.objects import StoredObject
 
 CHUNK_BYTES = 2**20
 # Noise hardly compresses: bitshuffle saves 4 % more than shuffle and takes three times as long to read.
-_COMPRESSION = BloscCodec(cname="lz4", clevel=3, shuffle="shuffle")
+# The checksum comes last: a damaged chunk is found before Blosc decodes it, which may crash on one.
+_COMPRESSION = (BloscCodec(cname="lz4", clevel=3, shuffle="shuffle"), Crc32cCodec())
 
 Layout = tuple[tuple[Any, ...], ...]
 

@@ -29,7 +29,11 @@ def for_writing(engine: sa.Engine) -> sa.Engine:
 def without_password(url: str) -> str:
     """The URL as it may stand in a message."""
     try:
-        return sa.make_url(url).render_as_string(hide_password=True)
+        parsed = sa.make_url(url)
+        open_query = {
+            k: v for k, v in parsed.query.items() if not k.lower().endswith(("password", "passfile"))
+        }
+        return parsed.set(query=open_query).render_as_string(hide_password=True)
     except SQLAlchemyError:
         return "of this campaign"
 

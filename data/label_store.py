@@ -6,7 +6,7 @@ supersede others, and triggers in the database refuse anything else. Safe from s
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -182,6 +182,15 @@ class LabelStore:
             return
         with self._writing.begin() as connection:
             connection.execute(sa.insert(_REVEALS).values(inspector=inspector, object_id=object_id))
+
+    def record_reveals(self, inspector: str, object_ids: Iterable[str]) -> None:
+        """The same for many objects, in one write."""
+        known = _REVEALS.c
+        shown = {row[0] for row in self._read(sa.select(known.object_id).where(known.inspector == inspector))}
+        rows = [{"inspector": inspector, "object_id": i} for i in dict.fromkeys(object_ids) if i not in shown]
+        if rows:
+            with self._writing.begin() as connection:
+                connection.execute(sa.insert(_REVEALS), rows)
 
     def was_shown(self, inspector: str, object_id: str) -> bool:
         """Whether a reveal was recorded; `is_revealed` asks whether one would be allowed too."""

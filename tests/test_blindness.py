@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.blindness import is_truth, is_verdict, shown_columns, truth_of
+from dashboard.blindness import is_measured, is_truth, shown_columns, truth_of
 
 
 @pytest.mark.parametrize(
@@ -29,15 +29,13 @@ def test_truth_is_recognised(column: str):
         "source_path",
     ],
 )
-def test_what_somebody_concluded_is_recognised_by_its_name(column: str):
-    assert is_verdict(column)
+def test_what_somebody_may_have_concluded_is_no_measurement(column: str):
+    assert not is_measured(column)
 
 
-@pytest.mark.parametrize(
-    "column", ["mag_vis", "tile_index", "z_phot", "flux_radius", "progress", "ellipticity"]
-)
-def test_measurements_are_no_verdict(column: str):
-    assert not is_verdict(column)
+@pytest.mark.parametrize("column", ["mag_vis", "tile_index", "z_phot", "flux_radius", "ellipticity"])
+def test_measurements_are_recognised(column: str):
+    assert is_measured(column)
     assert not is_truth(column)
 
 

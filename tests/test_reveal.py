@@ -120,7 +120,7 @@ def test_the_queue_is_shuffled_and_has_no_rank(client):
     assert page["order"] == "random"
     assert [item["rank"] for item in page["items"]] == [None, None]
     offered = client.get(f"{API}/campaign").json()["orders"]
-    assert [order["name"] for order in offered] == ["random", "catalogue"]
+    assert [order["name"] for order in offered] == ["random"]
 
 
 def test_a_vote_cannot_claim_to_be_revealed_before_it_was(client):

@@ -5,7 +5,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from dashboard.errors import BadRequestError, ServeError, UnknownMapError, UnknownObjectError, WithheldError
+from dashboard.errors import (
+    BadRequestError,
+    MisdirectedError,
+    ServeError,
+    UnknownMapError,
+    UnknownObjectError,
+    WithheldError,
+)
 from data.errors import (
     CampaignError,
     CatalogueError,
@@ -21,6 +28,7 @@ STATUS: dict[type[LensVetError], int] = {
     UnknownObjectError: 404,
     UnknownMapError: 404,
     WithheldError: 403,
+    MisdirectedError: 421,
     VoteConflictError: 409,
     VoteError: 422,
     BadRequestError: 422,

@@ -17,11 +17,23 @@ _EXAMPLE = {
 }
 
 
-@router.post("/votes", status_code=201, responses={200: {"description": "the same vote again"}})
+@router.post(
+    "/votes",
+    status_code=201,
+    responses={200: {"description": "the same vote again"}, 421: {"description": "meant for somebody else"}},
+)
 def post_vote(
-    session: CurrentSession, values: Annotated[dict[str, Any], Body(examples=[_EXAMPLE])]
+    session: CurrentSession,
+    values: Annotated[dict[str, Any], Body(examples=[_EXAMPLE])],
+    campaign: Annotated[str | None, Query(description="`id` of the campaign that the page shows")] = None,
+    inspector: Annotated[str | None, Query(description="name that the page shows")] = None,
 ) -> JSONResponse:
-    """Store a vote: 201 if it is new, 200 the same again, 409 if it contradicts what is stored."""
+    """Store a vote: 201 if it is new, 200 the same again, 409 if it contradicts what is stored.
+
+    A page names the campaign and the inspector that it shows. If the server has been replaced, or the name was
+    changed in another tab, the answer is 421 and the page keeps the vote.
+    """
+    session.check_meant(campaign=campaign, inspector=inspector)
     vote, is_new = session.vote(values)
     return JSONResponse({"vote": vote.as_dict()}, status_code=201 if is_new else 200)
 

@@ -29,12 +29,15 @@ def _datasets(file: Any) -> Iterator[tuple[str, NDArray[Any]]]:
     """A link or a dataset that points outside the file is not followed: a file speaks for itself only."""
     import h5py
 
+    total_bytes = 0
     for name in file:
         if not isinstance(file.get(name, getlink=True), h5py.HardLink):
             continue
         found = file[name]
         if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual or found.size is None:
             continue
-        if found.size * found.dtype.itemsize > LARGEST_BYTES:
+        # What a file claims, not what it holds: unwritten datasets take no room on disk and all of it in memory.
+        total_bytes += found.size * found.dtype.itemsize
+        if total_bytes > LARGEST_BYTES:
             raise UnreadableCutoutError(f"dataset {name} has the shape {found.shape}: too large for a cutout")
         yield name, np.asarray(found.asstr()[()] if h5py.check_string_dtype(found.dtype) else found[()])

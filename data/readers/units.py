@@ -97,7 +97,8 @@ def _below(source: str, passed_over: set[str]) -> Iterator[str]:
         seen.add(real)
         names[:] = [name for name in names if not name.startswith(".") and not name.endswith(".zarr")]
         paths = (f"{folder}/{name}" for name in files if not name.startswith("."))
-        yield from (path for path in paths if path not in passed_over)
+        # A pipe or a device would be waited for without end.
+        yield from (path for path in paths if path not in passed_over and os.path.isfile(path))  # noqa: PTH113
 
 
 def _named(path: Path) -> _Named:

@@ -10,7 +10,8 @@ export class Grading {
   /** `seen()` tells what the vote must say of the page: {phase, model}. `say(words)` shows a notice. */
   constructor({ campaign, queue, candidates, seen, say, onOutbox, onStored }) {
     Object.assign(this, { campaign, queue, candidates, seen, say, onStored });
-    const scope = `${campaign.id}:${campaign.inspector}`;
+    const scope = [campaign.id, campaign.inspector].map(encodeURIComponent).join(":");
+    const meant = new URLSearchParams({ campaign: campaign.id, inspector: campaign.inspector });
     this.refusedPrefix = `lensvet:refused:${scope}:`;
     this.sessionId = crypto.randomUUID?.() ?? String(Math.random());
     this.drafts = new Drafts(scope);
@@ -20,10 +21,11 @@ export class Grading {
     this.startedAt = Date.now();
     this.outbox = new Outbox({
       scope,
-      post: (vote) => postJson("votes", vote),
+      post: (vote) => postJson(`votes?${meant}`, vote),
       onChange: onOutbox,
       onStored: (vote) => this.stored(vote),
       onRefused: (vote, reason) => this.refused(vote, reason),
+      onMisdirected: (reason) => say(reason),
     });
   }
 
@@ -121,8 +123,20 @@ export class Grading {
 
   refused(vote, reason) {
     // Kept, so that a comment is never lost with the vote it came with.
+    this.takeBack(vote);
     localStorage.setItem(this.refusedPrefix + vote.vote_id, JSON.stringify({ vote, reason }));
     this.say(`The vote ${vote.grade ?? ""} on ${vote.object_id.slice(0, 60)} was refused: ${reason}`);
+  }
+
+  /** A refused vote decided nothing: the candidate is as it was before, and what was said is in its form again. */
+  takeBack(vote) {
+    const index = this.decisions.findIndex((decision) => decision.vote.vote_id === vote.vote_id);
+    if (index < 0) return;
+    const [{ entry, before }] = this.decisions.splice(index, 1);
+    if (before.decision === undefined) this.count(vote.grade, -1);
+    Object.assign(entry, before);
+    this.candidates.forgetDetails(entry.object_id);
+    this.drafts.keep(entry.object_id, draftOf(vote));
   }
 
   /** Votes that the server did not take, with its reasons. */

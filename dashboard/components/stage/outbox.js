@@ -6,11 +6,12 @@ const RETRY_LONGEST_MS = 5000;
 export class Outbox {
   /**
    * `scope` keeps campaigns apart. `post(vote)` sends one; it must resolve to {status, body}.
-   * `onChange({unacked, offline})`, `onStored(vote, body)`, `onRefused(vote, reason)` report.
+   * `onChange({unacked, offline})`, `onStored(vote, body)`, `onRefused(vote, reason)` report;
+   * `onMisdirected(reason)` when another campaign or inspector would get the votes, which stay here.
    */
-  constructor({ scope, post, onChange, onStored, onRefused }) {
+  constructor({ scope, post, onChange, onStored, onRefused, onMisdirected }) {
     this.prefix = `lensvet:vote:${scope}:`;
-    Object.assign(this, { post, onChange, onStored, onRefused });
+    Object.assign(this, { post, onChange, onStored, onRefused, onMisdirected });
     this.offline = false;
     this.wait = RETRY_FIRST_MS;
     this.sending = false;
@@ -66,6 +67,7 @@ export class Outbox {
   /** Throws if the server is away or fails, so that the vote stays here. A refusal is final and is shown. */
   async send(vote) {
     const { status, body } = await this.post(vote);
+    if (status === 421) this.onMisdirected(body?.detail ?? "the server is not the one that this page was opened on");
     const refused = [400, 403, 404, 409, 413, 422].includes(status);
     if (!refused && status !== 200 && status !== 201) throw new Error(`the server answered ${status}`);
     localStorage.removeItem(this.prefix + vote.vote_id);

@@ -15,7 +15,11 @@ export class Drafts {
   }
 
   keep(objectId, draft) {
-    sessionStorage.setItem(this.prefix + objectId, JSON.stringify(draft));
+    try {
+      sessionStorage.setItem(this.prefix + objectId, JSON.stringify(draft));
+    } catch {
+      // The browser's storage is full: the vote still goes out, only what is half said would not survive a reload.
+    }
   }
 
   drop(objectId) {
