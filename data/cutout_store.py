@@ -168,9 +168,8 @@ class CutoutStore:
                         compressors=_COMPRESSION,
                         dimension_names=("object", "y", "x"),
                     )
-        # The attributes come last: a group that lacks them was left by a killed ingest.
-        self._groups[name] = group
-        group.attrs.update(
+        # The attributes come last and in one write: a group that lacks them was left by a killed ingest.
+        self._groups[name] = group.update_attributes(
             {
                 "bands": list(cutout.planes),
                 "shapes": {b: list(p.flux.shape) for b, p in cutout.planes.items()},

@@ -86,7 +86,7 @@ class MapStore:
 
     def _create(self, group: str, shape: tuple[int, ...]) -> "zarr.Array[Any]":
         root = zarr.open_group(self.path, mode="a")
-        root.attrs.update(self._attributes)
+        root = root.update_attributes(self._attributes)
         return root.create_array(
             group,
             shape=(0, *shape),

@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import zarr
 
 from data.campaign import create_campaign, open_campaign
-from data.cutouts import planes_hash
+from data.cutout_store import CutoutStore
+from data.cutouts import Cutout, planes_hash
 from data.ingest import ingest
 from tests.conftest import PROJECT
 from tests.fixtures.euclid_files import write_euclid
 from tests.fixtures.odd_files import picture, write_fits
+from tests.fixtures.packed import planes
 
 OBJECTS = 80
 KILLS = 5
@@ -53,7 +56,7 @@ def state(path):
     campaign = open_campaign(path)
     table, store = campaign.objects(), campaign.cutouts()
     rows = table.rows_of(table.ids)
-    planes = {
+    planes_of = {
         row.object_id: {
             band: (plane.flux.tobytes(), None if plane.rms is None else plane.rms.tobytes())
             for band, plane in store.read(row, with_noise=True).items()
@@ -61,7 +64,7 @@ def state(path):
         for row in rows
     }
     hashes = {row.object_id: (row.planes_hash, row.source_files, row.warnings) for row in rows}
-    return table.ids, hashes, planes, campaign.rejected_path.read_text()
+    return table.ids, hashes, planes_of, campaign.rejected_path.read_text()
 
 
 def test_kills_at_random_moments_change_nothing(tmp_path, source):
@@ -96,3 +99,36 @@ def test_reading_processes_end_with_their_parent(tmp_path, source):
     assert len(children) >= 2
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
+
+
+class Killed(Exception):
+    """A process ends here."""
+
+
+def test_a_store_that_lost_any_of_its_writes_takes_the_next_cutouts(tmp_path, monkeypatch):
+    cutout = Cutout("a", planes(bands=("VIS", "H")))
+    write = zarr.storage.LocalStore.set
+    writes_left = [0]
+
+    async def die_in_time(self, *args, **kwargs):
+        if writes_left[0] == 0:
+            raise Killed
+        writes_left[0] -= 1
+        await write(self, *args, **kwargs)
+
+    died_at = []
+    for written in range(1000):
+        path = tmp_path / f"{written}.zarr"
+        CutoutStore(path, {})
+        writes_left[0] = written
+        with monkeypatch.context() as patch:
+            patch.setattr(zarr.storage.LocalStore, "set", die_in_time)
+            try:
+                CutoutStore(path, {}).append([cutout])
+            except Killed:
+                died_at.append(written)
+        (stored,) = CutoutStore(path, {}).append([cutout])
+        assert planes_hash(CutoutStore(path).read(stored, with_noise=True)) == stored.planes_hash
+        if written not in died_at:
+            break
+    assert len(died_at) == written >= 6

@@ -46,6 +46,7 @@ def test_ten_real_cutouts_are_vetted_by_keyboard_through_a_reload_and_a_lost_ser
     graded.append(grade(page, TEN[3]))
     all_saved(page)
     page.reload()
+    page.wait_for_load_state("networkidle")  # the next candidates are here
     graded += [painted(page) and grade(page, key) for key in TEN[4:6]]
     all_saved(page)
     server.kill()

@@ -209,6 +209,7 @@ def test_votes_wait_in_the_browser_while_the_server_is_away(
 ) -> None:
     server = served(twelve)
     open_vet(page, server.url)
+    page.wait_for_load_state("networkidle")  # the next candidates are here
     first = grade(page, "a")
     all_saved(page)
     server.kill()

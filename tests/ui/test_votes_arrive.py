@@ -49,6 +49,7 @@ def test_votes_wait_for_their_own_campaign_when_another_is_served_at_the_address
     ours, other = a_campaign(tmp_path / "ours"), a_campaign(tmp_path / "other")
     server = served(ours)
     open_vet(page, server.url)
+    page.wait_for_load_state("networkidle")  # the next candidates are here
     server.kill()
     graded = [grade(page, key) for key in "ab"]
     waits_to_be_saved(page, 2)
