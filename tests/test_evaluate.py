@@ -106,3 +106,47 @@ def test_a_model_that_refuses_everything_still_gets_a_report(tmp_path: Path, cap
     record = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
     assert record["models"]["evidence-net"]["auroc"] is None
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+def campaign_of_pairs(path: Path) -> Campaign:
+    """Four lenses with twins, in three of which the lens scores higher; one more is refused, one undetectable."""
+    campaign = filled_campaign(path, [])
+    logits: dict[str, float | None] = {}
+    pairs = [(2.0, 1.0), (0.5, 0.0), (1.0, 1.0), (3.0, -1.0), (None, 0.0), (-4.0, -3.0)]
+    for number, (logit, twins_logit) in enumerate(pairs):
+        lens, twin = f"lens {number}", f"twin {number}"
+        truth = {"subtype": "arc", "theta_E_arcsec": 1.0, "sim_arc_is_detectable": float(number < 5)}
+        add_objects(campaign, [lens], columns={"class": "lens", "sim_twin": twin} | truth)
+        add_objects(campaign, [twin], columns={"class": "nonlens", "subtype": "twin", "sim_twin": lens})
+        logits |= {lens: logit, twin: twins_logit}
+    add_scores(campaign, logits, model=model_named("evidence-net").version)
+    return campaign
+
+
+def test_lenses_are_compared_with_their_twins_where_both_were_scored(tmp_path: Path, capsys):
+    campaign = campaign_of_pairs(tmp_path / "campaign")
+    assert evaluate(campaign.path, tmp_path / "out") == 0
+    assert "3 of 5 lenses above the same object without its source: 60.0 %" in capsys.readouterr().out
+    record = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+    twins = record["models"]["evidence-net"]["twins"]
+    assert (twins["pairs"], twins["lens_above"], twins["share"]) == (5, 3, 0.6)
+    assert 0 < twins["interval"][0] < 0.6 < twins["interval"][1] < 1
+
+
+def test_undetectable_lenses_can_be_left_out_and_their_twins_stay(tmp_path: Path, capsys):
+    campaign = campaign_of_pairs(tmp_path / "campaign")
+    out = tmp_path / "out"
+    words = ["evaluate", str(campaign.path), "--model", "evidence-net", "--out", str(out), "--detectable"]
+    assert cli.main([*words, "--resamples", "20"]) == 0
+    assert "3 of 4 lenses above" in capsys.readouterr().out
+    record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    assert record["detectable_lenses_only"]
+    assert record["objects"] == {"total": 11, "lenses": 5, "nonlenses": 6}
+    assert "arcs nobody could see are left out" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_campaign_that_does_not_say_what_is_detectable_is_refused(tmp_path: Path, capsys):
+    campaign = filled_campaign(tmp_path / "campaign", ["a"], columns={"class": "lens"})
+    words = ["evaluate", str(campaign.path), "--model", "evidence-net", "--out", str(tmp_path / "out")]
+    assert cli.main([*words, "--detectable"]) == 1
+    assert "sim_arc_is_detectable" in capsys.readouterr().err

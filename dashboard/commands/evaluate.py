@@ -13,6 +13,7 @@ HELP = "measure models against the truth of a campaign: metrics.json and a repor
 EXAMPLES = """\
   lensvet evaluate mocks --model evidence-net --out results
   lensvet evaluate mocks --model evidence-net --model ou-66 --out results     side by side
+  lensvet evaluate mocks --model evidence-net --out results --detectable      arcs that can be seen
 """
 
 
@@ -23,6 +24,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="for metrics.json and report.html"
+    )
+    parser.add_argument(
+        "--detectable", action="store_true", help="leave out simulated lenses whose arcs nobody could see"
     )
     parser.add_argument(
         "--resamples", type=_number, default=1000, metavar="N", help="for the intervals (default: 1000)"
@@ -38,12 +42,19 @@ def run(arguments: Namespace) -> None:
 
     campaign = open_campaign(arguments.campaign)
     cards = {name: model_named(name) for name in arguments.models}
-    truth = truth_of(campaign)
+    truth = truth_of(campaign, detectable_only=arguments.detectable)
     # A folder that cannot be made is known before the networks run.
     arguments.out.mkdir(parents=True, exist_ok=True)
     for card in cards.values():
         _score_what_is_missing(campaign, card)
-    comparison = compare(campaign, truth, cards, resamples=arguments.resamples, seed=arguments.seed)
+    comparison = compare(
+        campaign,
+        truth,
+        cards,
+        resamples=arguments.resamples,
+        seed=arguments.seed,
+        detectable_only=arguments.detectable,
+    )
     _write(comparison, campaign, arguments.out)
     _print_summary(comparison)
     print(f"{arguments.out / 'metrics.json'}\n{arguments.out / 'report.html'}")

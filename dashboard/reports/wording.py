@@ -110,6 +110,13 @@ def _about(report: ModelReport) -> Iterator[str]:
             f"({shown_interval(name, intervals[name])}) while 1 in 100 non-lenses passes as one; "
             f"a lens scores above a non-lens in {100 * figures['auroc']:.1f} % of all pairs."
         )
+    twins = report.own.twins
+    if twins.pairs:
+        low, high = (f"{100 * bound:.1f}" for bound in twins.interval)
+        yield (
+            f"{report.name} scores {twins.above:,} of {twins.pairs:,} lenses above the same object without its "
+            f"source: {100 * twins.share:.1f} % ({low} to {high} %). Chance is 50 %."
+        )
     yield from _about_subtypes(report)
     yield from _about_positions(report)
 
@@ -150,6 +157,8 @@ def _about_positions(report: ModelReport) -> Iterator[str]:
 def _cautions(comparison: Comparison) -> Iterator[str]:
     """What a reader must know before quoting a figure."""
     truth = comparison.truth
+    if comparison.detectable_only:
+        yield "Lenses whose arcs nobody could see are left out: the figures are of detectable arcs."
     lenses = int(truth.is_lens.sum())
     others = len(truth) - lenses
     if not lenses or not others:

@@ -53,7 +53,10 @@ class ModelReport:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models on the objects of one campaign. common : how many objects are in the common set."""
+    """Models on the objects of one campaign.
+
+    common : how many objects are in the common set. detectable_only : lenses of undetectable arcs are left out.
+    """
 
     title: str
     truth: Truth
@@ -61,6 +64,7 @@ class Comparison:
     common: int
     resamples: int
     seed: int
+    detectable_only: bool = False
 
     @property
     def compared(self) -> list[str]:
@@ -75,6 +79,7 @@ def compare(
     *,
     resamples: int = 1000,
     seed: int = 1,
+    detectable_only: bool = False,
 ) -> Comparison:
     """Measure models on the scores that they have in this campaign; `cards` by the names to call them."""
     answers = {name: answers_of(campaign, card.version, truth) for name, card in cards.items()}
@@ -87,7 +92,7 @@ def compare(
         shared = common & found.is_scored
         on_common = own if is_same else evaluate(everything.take(shared), resamples=resamples, seed=seed)
         reports.append(ModelReport(name, cards[name], found.reasons, own, on_common))
-    return Comparison(campaign.title, truth, reports, int(common.sum()), resamples, seed)
+    return Comparison(campaign.title, truth, reports, int(common.sum()), resamples, seed, detectable_only)
 
 
 def common_rows(scored: Sequence[Claims]) -> Claims:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmodel.evaluation.breakdowns import QUANTITIES, Group, bins_of, subtypes_of
-from lensmodel.evaluation.intervals import bootstrap, share_interval
+from lensmodel.evaluation.intervals import bootstrap, share_interval, wilson
 from lensmodel.evaluation.metrics import (
     Numbers,
     allowed_false_positives,
@@ -97,10 +97,33 @@ class GroupFigures:
 
 
 @dataclass(frozen=True)
+class TwinFigures:
+    """Pairs of a lens and the same object without its source: in how many the lens scores above its twin.
+
+    It cannot be raised by telling massive ellipticals from other galaxies: both of a pair have the same one.
+    A tie counts as not above.
+    """
+
+    pairs: int
+    above: int
+
+    @property
+    def share(self) -> float:
+        """NaN without pairs."""
+        return self.above / self.pairs if self.pairs else float("nan")
+
+    @property
+    def interval(self) -> Interval:
+        """Of the share, 95 %, Wilson's."""
+        return wilson(self.above, self.pairs)
+
+
+@dataclass(frozen=True)
 class ModelFigures:
     """All figures of one model on one set of objects. against : by name of the quantity."""
 
     judged: Judged
+    twins: TwinFigures
     figures: dict[str, float]
     intervals: dict[str, Interval]
     by_subtype: list[GroupFigures]
@@ -122,6 +145,16 @@ def figures_of(judged: Judged) -> dict[str, float]:
         pull_spread(judged.pull),
     )
     return dict(zip(FIGURES, values, strict=True))
+
+
+def twin_figures(judged: Judged) -> TwinFigures:
+    """Each lens against its twin, where both were scored."""
+    truth = judged.truth
+    row_of = {object_id: row for row, object_id in enumerate(truth.object_ids.tolist())}
+    twins = np.array([row_of.get(twin_id, -1) for twin_id in truth.twin_ids.tolist()], np.int64)
+    lenses = np.flatnonzero(truth.is_lens & (twins >= 0))
+    above = judged.logit[lenses] > judged.logit[twins[lenses]]
+    return TwinFigures(len(lenses), int(above.sum()))
 
 
 def working_threshold(judged: Judged) -> float:
@@ -156,6 +189,7 @@ def evaluate(judged: Judged, *, resamples: int = 1000, seed: int = 1) -> ModelFi
     )
     return ModelFigures(
         judged=judged,
+        twins=twin_figures(judged),
         figures=figures,
         intervals=_figure_intervals(judged, figures, intervals[: len(FIGURES)]),
         by_subtype=[next(found) for _ in subtypes],

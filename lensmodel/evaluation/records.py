@@ -16,6 +16,7 @@ def record_of(comparison: Comparison) -> Record:
     return {
         "campaign": comparison.title,
         "objects": _counts(truth.is_lens),
+        "detectable_lenses_only": comparison.detectable_only,
         "intervals": {"level": 0.95, "resamples": comparison.resamples, "seed": comparison.seed},
         "models": {report.name: _model_record(report) for report in comparison.models},
         "common_set": {
@@ -29,8 +30,15 @@ def record_of(comparison: Comparison) -> Record:
 def figures_record(measured: ModelFigures) -> Record:
     """Figures, their intervals, and the breakdowns."""
     lenses = [found for found in measured.by_subtype if found.group.is_lens]
+    twins = measured.twins
     return {
         **_nested(measured.figures),
+        "twins": {
+            "pairs": twins.pairs,
+            "lens_above": twins.above,
+            "share": _number(twins.share),
+            "interval": [_number(bound) for bound in twins.interval],
+        },
         "intervals": {
             name: [_number(low), _number(high)] for name, (low, high) in measured.intervals.items()
         },

@@ -19,6 +19,7 @@ _CLASSES = {"lens": True, "nonlens": False, "non-lens": False}
 class Truth:
     """The objects whose class is known, (object,) each; NaN where a number does not apply or is not known.
 
+    twin_ids : the object that is the same with or without its source, empty if there is none.
     quantities : by the names of `breakdowns.QUANTITIES`, those that are known here.
     """
 
@@ -27,6 +28,7 @@ class Truth:
     subtype: NDArray[np.str_]
     x_arcsec: Numbers
     y_arcsec: Numbers
+    twin_ids: NDArray[np.str_]
     quantities: dict[str, Numbers]
 
     def __len__(self) -> int:
@@ -41,22 +43,27 @@ class Truth:
             subtype=self.subtype[rows],
             x_arcsec=self.x_arcsec[rows],
             y_arcsec=self.y_arcsec[rows],
+            twin_ids=self.twin_ids[rows],
             quantities={name: values[rows] for name, values in self.quantities.items()},
         )
 
 
-def truth_of(campaign: Campaign) -> Truth:
+def truth_of(campaign: Campaign, *, detectable_only: bool = False) -> Truth:
     """The truth columns of the catalogue: class, subtype, theta_E_arcsec, lens_x_arcsec, lens_y_arcsec, sim_*.
 
     Objects whose class is null are left out.
+    detectable_only : leave out lenses whose arcs nobody could see (`data.simulations.arcs` has the rule); all
+        non-lenses stay.
 
     Raises
     ------
     EvaluationError
-        If the catalogue has no class, or another than lens and nonlens.
+        If the catalogue has no class, or another than lens and nonlens, or does not say what is detectable.
     """
     objects = campaign.objects()
     table = _with_class(objects.table, campaign)
+    if detectable_only:
+        table = _with_detectable_arcs(table, campaign)
     objects = ObjectTable(table)
     x_arcsec, y_arcsec = _numbers(table, "lens_x_arcsec"), _numbers(table, "lens_y_arcsec")
     quantities = {
@@ -79,6 +86,7 @@ def truth_of(campaign: Campaign) -> Truth:
         ),
         x_arcsec=x_arcsec,
         y_arcsec=y_arcsec,
+        twin_ids=_texts(table, "sim_twin"),
         quantities={name: values for name, values in quantities.items() if np.isfinite(values).any()},
     )
 
@@ -101,6 +109,17 @@ def _with_class(table: pa.Table, campaign: Campaign) -> pa.Table:
     return known
 
 
+def _with_detectable_arcs(table: pa.Table, campaign: Campaign) -> pa.Table:
+    """All but the lenses of undetectable arcs."""
+    if "sim_arc_is_detectable" not in table.column_names:
+        raise EvaluationError(
+            f"{campaign.path} does not say which arcs are detectable: its catalogue needs a column "
+            "sim_arc_is_detectable, which lensvet simulate writes"
+        )
+    is_lens = np.array([_class_of(text) for text in table["class"].to_pylist()], bool)
+    return table.filter(pa.array(~is_lens | (_numbers(table, "sim_arc_is_detectable") == 1)))
+
+
 def _class_of(text: object) -> bool:
     return _CLASSES[str(text)]
 
@@ -117,6 +136,13 @@ def _colour_mag(campaign: Campaign, objects: ObjectTable, x_arcsec: Numbers, y_a
     if np.isfinite(stated).any():
         return stated
     return measured_colour_mag(campaign, objects, x_arcsec, y_arcsec)
+
+
+def _texts(table: pa.Table, name: str) -> NDArray[np.str_]:
+    """A column as text, empty for null and for a column that is not there."""
+    if name not in table.column_names:
+        return np.full(table.num_rows, "", np.str_)
+    return np.array([text or "" for text in table[name].cast(pa.string()).to_pylist()], np.str_)
 
 
 def _numbers(table: pa.Table, name: str) -> Numbers:
