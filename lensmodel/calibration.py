@@ -1,13 +1,16 @@
 """Fits, on validation data, that turn logits into probabilities and map spreads into position errors."""
 
+import math
+
 import torch
 from torch import Tensor
 
 
-def fit_verdict(logit: Tensor, is_lens: Tensor) -> tuple[float, float]:
-    """(sharpness, shift) that make sigmoid(sharpness * logit + shift) a probability.
+def fit_verdict(logit: Tensor, is_lens: Tensor, *, prior: float) -> tuple[float, float]:
+    """(sharpness, shift) that make sigmoid(sharpness * logit + shift) a probability where the prior holds.
 
-    Platt scaling (Guo et al. 2017, arXiv:1706.04599, Sect. 4): least cross-entropy over (object,) logits.
+    Platt scaling (Guo et al. 2017, arXiv:1706.04599, Sect. 4): least cross-entropy over (object,) logits; then the
+    log odds move by what tells the prior from the share of lenses in the sample (Bayes).
     """
     log_sharpness = torch.zeros((), dtype=torch.float64, requires_grad=True)
     shift = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -22,7 +25,12 @@ def fit_verdict(logit: Tensor, is_lens: Tensor) -> tuple[float, float]:
         return result
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]  # same
-    return float(log_sharpness.exp().detach()), float(shift.detach())
+    share = float(truth.mean())
+    return float(log_sharpness.exp().detach()), float(shift.detach()) + _log_odds(prior) - _log_odds(share)
+
+
+def _log_odds(share: float) -> float:
+    return math.log(share) - math.log1p(-share)
 
 
 def fit_sigma(near: Tensor, far: Tensor, error_x: Tensor, error_y: Tensor) -> tuple[float, float]:

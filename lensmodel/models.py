@@ -97,7 +97,8 @@ MODELS: dict[str, Architecture] = {
 class ModelCard:
     """One set of trained weights: what it is, what it must see, and the file. Fields as in `Architecture`.
 
-    calibrated : sigmoid(logit) is a probability. sha256 : hex digest of the weight file.
+    prior : the share of lenses among objects for which sigmoid(logit) is a probability; None if nobody calibrated it.
+    sha256 : hex digest of the weight file.
     """
 
     name: str
@@ -107,11 +108,16 @@ class ModelCard:
     pixel_scale_arcsec: float
     field_px: int | None
     predicts_position: bool
-    calibrated: bool
+    prior: float | None
     survey: str
     reference: str
     weights_path: Path
     sha256: str
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether sigmoid(logit) is a probability, at the prior."""
+        return self.prior is not None
 
     @property
     def version(self) -> str:
@@ -223,6 +229,7 @@ def read_card(path: Path) -> ModelCard:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         values.setdefault("sha256", sha256_of(weights_path))
+        values.setdefault("prior", None)
         own = {field.name: values[field.name] for field in fields(ModelCard) if field.name != "weights_path"}
         card = ModelCard(**{**own, "bands": tuple(own["bands"])}, weights_path=weights_path)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
@@ -264,7 +271,7 @@ def _expectations(card: ModelCard) -> list[tuple[str, bool, str]]:
     """Fields of a card, whether each is as it should be, and how it should be."""
     scale, field_px = card.pixel_scale_arcsec, card.field_px
     texts = ("title", "survey", "reference")
-    claims = ("predicts_position", "calibrated")
+    prior = card.prior
     return [
         ("name", bool(re.fullmatch(_NAME, str(card.name))), "lower-case letters, digits, dots, dashes"),
         ("sha256", bool(re.fullmatch("[0-9a-f]{64}", str(card.sha256))), "64 hexadecimal digits"),
@@ -272,8 +279,17 @@ def _expectations(card: ModelCard) -> list[tuple[str, bool, str]]:
         ("pixel_scale_arcsec", isinstance(scale, int | float) and 0 < scale < math.inf, "a positive number"),
         ("field_px", field_px is None or (isinstance(field_px, int) and field_px > 0), "pixels, or null"),
         *((name, isinstance(getattr(card, name), str), "text") for name in texts),
-        *((name, isinstance(getattr(card, name), bool), "true or false") for name in claims),
+        ("predicts_position", isinstance(card.predicts_position, bool), "true or false"),
+        (
+            "prior",
+            prior is None or (_is_number(prior) and 0 < prior < 1),
+            "a share of lenses between 0 and 1, or null",
+        ),
     ]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _try(card: ModelCard) -> None:
@@ -300,7 +316,7 @@ def _recognised(file: Path) -> ModelCard:
         pixel_scale_arcsec=row.pixel_scale_arcsec,
         field_px=row.field_px,
         predicts_position=row.predicts_position,
-        calibrated=False,
+        prior=None,
         survey=row.survey,
         reference=row.reference,
         weights_path=file,

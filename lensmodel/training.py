@@ -29,6 +29,7 @@ from lensmodel.training_images import Batch, LabelledImages, augmented, draw_ima
 
 _WINDOWS_PX = (64, 64, 64, 64, 72, 100)  # mostly the smallest: it costs least
 _NAME = "evidence-net"
+_PRIOR = 0.5  # the share of lenses for which the verdict is calibrated
 _PLACE_WEIGHT = 0.15  # of the cross-entropy over places
 _LENSED_WEIGHT = 3.0  # of the cross-entropy per cell of where lensed light is
 _LENSED_RARITY = 5.0  # how much a cell with lensed light counts against one without
@@ -182,7 +183,7 @@ def calibrate(network: EvidenceNet, images: LabelledImages) -> None:
     error_x, error_y, far = _position_errors(network, images, output)
     network.sigma_scale.fill_(1.0)
     _, _, both = _position_errors(network, images, judged(network, images))
-    sharpness, shift = fit_verdict(output.logit, images.is_lens)
+    sharpness, shift = fit_verdict(output.logit, images.is_lens, prior=_PRIOR)
     scale, floor = fit_sigma(both**2 - far**2, far**2, error_x, error_y)
     network.verdict_sharpness.fill_(sharpness)
     network.verdict_shift.fill_(shift)
@@ -204,9 +205,9 @@ def save_network(network: EvidenceNet, folder: Path) -> ModelCard:
         pixel_scale_arcsec=row.pixel_scale_arcsec,
         field_px=None,
         predicts_position=True,
-        calibrated=True,
+        prior=_PRIOR,
         survey=row.survey,
-        reference="LensVet; trained and calibrated on simulations, half of them lenses",
+        reference="LensVet; trained and calibrated on simulations",
         weights_path=weights_path,
         sha256=sha256_of(weights_path),
     )

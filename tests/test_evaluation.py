@@ -50,9 +50,19 @@ def test_the_verdicts_calibration_recovers_what_was_done_to_the_logits():
     generator = torch.Generator().manual_seed(3)
     honest = 2 * torch.randn(50_000, generator=generator)
     lens = torch.rand(50_000, generator=generator) < honest.sigmoid()
-    sharpness, shift = fit_verdict(4 * honest - 1, lens)
+    sharpness, shift = fit_verdict(4 * honest - 1, lens, prior=0.5)
     assert sharpness == pytest.approx(0.25, rel=0.05)
     assert shift == pytest.approx(0.25, abs=0.05)
+
+
+def test_the_verdict_is_a_probability_at_the_prior_whatever_the_sample():
+    generator = torch.Generator().manual_seed(5)
+    lens = torch.rand(200_000, generator=generator) < 0.2
+    logit = torch.randn(200_000, generator=generator) + 2.0 * lens  # log likelihood ratio: 2 logit - 2
+    for prior in (0.5, 0.01):
+        sharpness, shift = fit_verdict(logit, lens, prior=prior)
+        assert sharpness == pytest.approx(2, rel=0.03)
+        assert shift == pytest.approx(-2 + math.log(prior / (1 - prior)), abs=0.06)
 
 
 def test_sigma_is_fitted_to_the_errors():

@@ -133,7 +133,7 @@ def test_the_shipped_weights_are_small_and_carry_a_card():
     card = default_model()
     assert card.bands == BANDS
     assert card.pixel_scale_arcsec == PIXEL_SCALE_ARCSEC
-    assert card.calibrated
+    assert card.prior == 0.5
     assert card.weights_path.stat().st_size < 2 * 2**20
     assert (SHIPPED / "evidence-net.md").is_file()
 

@@ -195,7 +195,9 @@ def test_a_card_with_its_weights_is_added_under_its_own_name(tmp_path):
         ({"field_px": 0}, "field_px 0"),
         ({"field_px": 99}, "cannot judge an image of 4 bands, 99x99 px"),
         ({"title": 7}, "title 7"),
-        ({"calibrated": "yes"}, "calibrated 'yes'"),
+        ({"prior": "half"}, "prior 'half'"),
+        ({"prior": 1.0}, "prior 1.0"),
+        ({"prior": True}, "prior True"),
     ],
 )
 def test_a_card_that_is_wrong_is_refused_with_the_reason(tmp_path, change, complaint):

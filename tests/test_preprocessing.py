@@ -16,7 +16,7 @@ from tests.fixtures.packed import planes
 def a_card(name="ou-66", **changes):
     row = dataclasses.asdict(MODELS[name])
     fields = {field.name: row.get(field.name) for field in dataclasses.fields(ModelCard)}
-    return ModelCard(**(fields | {"architecture": name, "calibrated": False} | changes))
+    return ModelCard(**(fields | {"architecture": name, "prior": None} | changes))
 
 
 def pack(tmp_path, *cutouts):

@@ -95,7 +95,7 @@ def _model(state: ServerState, model_version: str) -> dict[str, object]:
         "name": card.name if card else model_version,
         "title": card.title if card else model_version,
         "predicts_position": card.predicts_position if card else False,
-        "calibrated": card.calibrated if card else False,
+        "prior": card.prior if card else None,
         "methods": methods_for(card) if card else [],
     }
 

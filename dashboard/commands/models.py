@@ -40,7 +40,9 @@ def _list() -> None:
     from lensmodel.explain import methods_for
     from lensmodel.models import known_models
 
-    table = Table("name", "version", "bands", "pixel scale", "field", "position", "maps", box=None)
+    table = Table(
+        "name", "version", "bands", "pixel scale", "field", "position", "p_lens at", "maps", box=None
+    )
     for column in table.columns[:2]:
         column.no_wrap = True
     for card in known_models().values():
@@ -51,6 +53,7 @@ def _list() -> None:
             f"{card.pixel_scale_arcsec:g}″",
             f"{card.field_px} px" if card.field_px else "any",
             "yes" if card.predicts_position else "off a map",
+            f"{card.prior:.2g} lenses" if card.prior is not None else "not calibrated",
             ", ".join(methods_for(card)),
         )
     Console().print(table)

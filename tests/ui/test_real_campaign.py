@@ -92,6 +92,8 @@ def test_maps_of_a_real_lens_come_on_demand_and_say_what_they_are(
     page.keyboard.type("102042913_NEG520471782290867053")
     press(page, "Enter")
     expect(part(page, "object-id")).to_have_text("102042913_NEG520471782290867053")
+    expect(part(page, "scores")).to_contain_text("Evidence network · prior 1 in 2")
+    expect(part(page, "scores")).to_contain_text("softmax")
     for key, method in (("1", "Grad-CAM"), ("2", "Occlusion")):
         press(page, key)
         expect(part(page, "caption")).to_contain_text(f"{method} of OU-66", timeout=60_000)

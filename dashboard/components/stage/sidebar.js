@@ -65,16 +65,21 @@ function verdictLines({ details, model, models, explanation }) {
 }
 
 function scoreLine(score, models, first) {
-  const { title = score.model_version, calibrated = false } = models.find(({ version }) => version === score.model_version) ?? {};
+  const { title = score.model_version, prior = null } = models.find(({ version }) => version === score.model_version) ?? {};
   if (score.p_lens == null) return h("div", { class: "dim refusal", title: score.reason }, `${title}: ${score.reason ?? "no score"}`);
   const value = score.p_lens.toFixed(score.p_lens > 0.995 || score.p_lens < 0.005 ? 4 : 2);
-  const name = calibrated ? "p_lens" : "softmax";
+  const name = prior == null ? "softmax" : "p_lens";
+  const meaning = prior == null ? "not calibrated, no probability" : `a probability where ${oneIn(prior)} objects is a lens`;
   const logit = score.logit == null ? "" : `, logit ${score.logit.toFixed(2)}`;
-  return h("div", { class: first ? "score first" : "score", title: `${score.model_version}${logit}${calibrated ? "" : ": not calibrated, no probability"}` },
+  return h("div", { class: first ? "score first" : "score", title: `${score.model_version}${logit}: ${meaning}` },
     h("span", { class: "dim" }, name),
     h("meter", { min: 0, max: 1, value: score.p_lens, "aria-label": `${name} of ${title}` }),
     h("b", { class: "tabular" }, value),
-    h("span", {}, title));
+    h("span", {}, prior == null ? title : `${title} · prior ${oneIn(prior)}`));
+}
+
+function oneIn(share) {
+  return `1 in ${Number((1 / share).toPrecision(2)).toLocaleString("en")}`;
 }
 
 function positionLine(score, explanation) {
