@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 
 from data.campaign import Campaign, create_campaign
 from data.cutouts import Cutout, Plane
-from tests.fixtures.galaxies import campaign_of, cutout, galaxy
+from lensmodel.models import default_model
+from tests.fixtures.galaxies import campaign_of, cutout, galaxy, score
 from tests.ui.conftest import Server
 from tests.ui.stage import all_saved, grade, open_vet, painted, part, press
 
@@ -116,9 +117,13 @@ def test_the_page_fits_the_window_and_can_be_read(
     campaign = campaign_of(
         tmp_path / "sizes",
         [cutout(f"object {n}", galaxy(n), columns={"mag_vis": 21.0 + n}) for n in range(9)],
+        title="Candidates of the deep fields",
     )
+    for version in (default_model().version, "a-network-with-a-very-long-name-0123abcd"):
+        score(campaign, {f"object {n}": (n + 1) / 10 for n in range(9)}, model_version=version)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     open_vet(page, served(campaign).url)
+    expect(part(page, "scores")).to_contain_text("p_lens")
     if theme == "light":
         press(page, "y")
     page.screenshot(path=screenshots / f"vet-{size[0]}x{size[1]}-{theme}.png")
