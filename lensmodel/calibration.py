@@ -5,6 +5,10 @@ import math
 import torch
 from torch import Tensor
 
+from lensmodel.evaluation.metrics import pull_spread
+
+_ROUNDS = 10  # the far part is not scaled, so that one round does not do
+
 
 def fit_verdict(logit: Tensor, is_lens: Tensor, *, prior: float) -> tuple[float, float]:
     """(sharpness, shift) that make sigmoid(sharpness * logit + shift) a probability where the prior holds.
@@ -37,7 +41,8 @@ def fit_sigma(near: Tensor, far: Tensor, error_x: Tensor, error_y: Tensor) -> tu
     """(scale, floor) for which sigma^2 = scale^2 * near + far + floor^2 describes the errors per axis best.
 
     near, far : variances, (object,), like error_x, error_y. Likelihood of a two-dimensional Gaussian; the
-    worst 2 % of the objects, where another place was taken for the lens, do not count.
+    worst 2 % of the objects, where another place was taken for the lens, do not count. Errors have wider wings
+    than a Gaussian, so both are then scaled until 68 % of the errors lie within one sigma.
     """
     squared = error_x.double() ** 2 + error_y.double() ** 2
     kept = squared <= squared.quantile(0.98)
@@ -54,4 +59,9 @@ def fit_sigma(near: Tensor, far: Tensor, error_x: Tensor, error_y: Tensor) -> tu
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]  # same
     scale, floor = log_parameters.exp().tolist()
+    errors = torch.stack([error_x, error_y]).double()
+    for _ in range(_ROUNDS):
+        sigma = (scale**2 * near.double() + far.double() + floor**2).sqrt()
+        spread = pull_spread((errors / sigma).flatten().numpy())
+        scale, floor = scale * spread, floor * spread
     return float(scale), float(floor)

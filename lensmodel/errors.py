@@ -17,3 +17,7 @@ class ExplanationError(LensVetError):
 
 class EvaluationError(LensVetError):
     """A campaign lacks the truth that a model is to be measured against."""
+
+
+class TrainingError(LensVetError):
+    """A network cannot learn from what it was given."""

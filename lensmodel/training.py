@@ -1,15 +1,12 @@
-"""Train EvidenceNet on simulations: `python -m lensmodel.training --out DIR --number 12288 --seed 1`.
+"""Train EvidenceNet on simulated campaigns.
 
 Learns the verdict, for lenses the place, and in passing where lensed light is: that task has an answer
 for every cell, and without it the network takes all ellipticals for lenses for many passes. After a kill,
 training goes on from the last whole pass; one seed gives the same weights on one machine with one thread.
 """
 
-import argparse
-import json
 import math
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +15,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from data.errors import LensVetError
+from data.campaign import Campaign
 from data.files import written_atomically
 from lensmodel.calibration import fit_sigma, fit_verdict
+from lensmodel.errors import TrainingError
 from lensmodel.evaluation import auroc, completeness_at, expected_calibration_error, position_error_arcsec
 from lensmodel.models import MODELS, ModelCard, sha256_of, write_card
 from lensmodel.networks import NetworkOutput
 from lensmodel.networks.evidence_net import STRIDE_PX, EvidenceNet
-from lensmodel.training_images import Batch, LabelledImages, augmented, draw_images
+from lensmodel.training_images import Batch, LabelledImages, augmented, images_of, joined
 
-_WINDOWS_PX = (64, 64, 64, 64, 72, 100)  # mostly the smallest: it costs least
+_WINDOWS_PX = (64, 64, 80, 100)  # mostly the smallest: it costs least
 _NAME = "evidence-net"
 _PRIOR = 0.5  # the share of lenses for which the verdict is calibrated
 _PLACE_WEIGHT = 0.15  # of the cross-entropy over places
@@ -38,13 +36,12 @@ _MIDDLE = 12  # layers of the stack before lensed light is asked for: four convo
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train. validation : share of the images, from the end, that the network never learns from."""
+    """How to train."""
 
     epochs: int = 12
-    batch: int = 32
+    batch: int = 48
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
-    validation: float = 0.1
     seed: int = 1
 
 
@@ -72,15 +69,40 @@ class Learner(nn.Module):
         return self.network.judge(self.network.stack[_MIDDLE:](half_way)), self.lensed(half_way)[:, 0]
 
 
+def lessons(campaigns: Sequence[Campaign], *, validation: int) -> tuple[LabelledImages, LabelledImages]:
+    """(to learn from, to check with): the last `validation` images of each campaign are never learned from.
+
+    Raises
+    ------
+    EvaluationError, TrainingError
+        If a campaign is not fit to learn from, or has no more images than that.
+    """
+    parts = []
+    for campaign in campaigns:
+        images = images_of(campaign, _NAME)
+        if len(images) <= validation:
+            raise TrainingError(
+                f"{campaign.path} has {len(images):,} images to learn from, of which {validation:,} are to be "
+                "kept for validation: simulate more, or give a smaller --validation"
+            )
+        parts.append(split(images, validation))
+    learn, check = zip(*parts, strict=True)
+    return joined(learn), joined(check)
+
+
 def train(
-    images: LabelledImages,
+    learn: LabelledImages,
+    check: LabelledImages,
     plan: TrainingPlan,
     *,
     folder: Path,
+    on_step: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> EvidenceNet:
-    """Train, or go on from the checkpoint in `folder`, then calibrate; ends in evaluation mode."""
-    learn, check = split(images, plan.validation)
+    """Train, or go on from the checkpoint in `folder`, then calibrate on `check`; ends in evaluation mode.
+
+    on_step : called with the number of steps done and of all.
+    """
     torch.manual_seed(plan.seed)
     row = MODELS[_NAME]
     network = EvidenceNet(bands=len(row.bands), pixel_scale_arcsec=row.pixel_scale_arcsec)
@@ -88,7 +110,7 @@ def train(
     learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on CPUs
     optimiser = torch.optim.AdamW(learner.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
     for epoch in range(_resume(folder, learner, optimiser), plan.epochs):
-        loss = _one_pass(learner, optimiser, learn, plan, epoch)
+        loss = _one_pass(learner, optimiser, learn, plan, epoch, on_step)
         _save_checkpoint(folder, learner, optimiser, epoch + 1)
         if on_epoch:
             measured = measure(network.eval(), check)
@@ -99,9 +121,9 @@ def train(
     return network
 
 
-def split(images: LabelledImages, validation: float) -> tuple[LabelledImages, LabelledImages]:
-    """(to learn from, to check with)."""
-    border = len(images) - round(validation * len(images))
+def split(images: LabelledImages, validation: int) -> tuple[LabelledImages, LabelledImages]:
+    """(to learn from, to check with), the last `validation` of them."""
+    border = len(images) - validation
     return images.part(slice(border)), images.part(slice(border, None))
 
 
@@ -215,36 +237,13 @@ def save_network(network: EvidenceNet, folder: Path) -> ModelCard:
     return card
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Train from the command line; 0 done, 1 failed."""
-    parser = argparse.ArgumentParser(prog="python -m lensmodel.training", description="Train EvidenceNet.")
-    parser.add_argument("--out", required=True, type=Path, help="folder for weights, card, metrics")
-    parser.add_argument("--number", type=int, default=12_288, help="simulated images")
-    parser.add_argument("--epochs", type=int, default=TrainingPlan.epochs)
-    parser.add_argument("--seed", type=int, default=TrainingPlan.seed)
-    parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(given.threads)
-    plan = TrainingPlan(epochs=given.epochs, seed=given.seed)
-    try:
-        images = draw_images(given.number, seed=given.seed)
-        network = train(images, plan, folder=given.out, on_epoch=lambda report: print(report, flush=True))
-    except LensVetError as error:
-        print(f"training: {error}", file=sys.stderr)
-        return 1
-    save_network(network, given.out)
-    metrics = measure(network, split(images, plan.validation)[1])
-    (given.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(metrics, indent=2))
-    return 0
-
-
 def _one_pass(
     learner: Learner,
     optimiser: torch.optim.Optimizer,
     images: LabelledImages,
     plan: TrainingPlan,
     epoch: int,
+    on_step: Callable[[int, int], None] | None,
 ) -> float:
     """Learn from every image once; the mean loss. What is drawn depends on seed and epoch only."""
     learner.train()
@@ -258,6 +257,8 @@ def _one_pass(
         for group in optimiser.param_groups:
             group["lr"] = rate
         total += _one_step(learner, optimiser, images, rows, generator)
+        if on_step:
+            on_step(epoch * steps + step + 1, plan.epochs * steps)
     return total / max(steps, 1)
 
 
@@ -332,7 +333,3 @@ def _resume(folder: Path, learner: Learner, optimiser: torch.optim.Optimizer) ->
     learner.load_state_dict(state["learner"])
     optimiser.load_state_dict(state["optimiser"])
     return int(state["epochs_done"])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

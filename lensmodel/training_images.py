@@ -1,15 +1,21 @@
-"""Simulated images with truth for training, cut and turned at random for each pass."""
+"""Packed cutouts with truth as images to learn from, cut and turned at random for each pass."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from data.simulations.instrument import BANDS, OPTICS, PIXEL_SCALE_ARCSEC
-from data.simulations.recipes import SimulatedChunk, simulate_chunks
+from data.campaign import Campaign
+from data.objects import StoredObject
+from data.truth import TruthMasks
+from lensmodel.errors import TrainingError
+from lensmodel.evaluation.truth import Truth, truth_of
+from lensmodel.models import MODELS, Architecture
 
+_NOISE_FROM = 256  # objects whose noise is measured
 _EDGE_PX = 10  # a window keeps its target at least so far from the edge
 _LARGEST = 6e4  # of half precision
 
@@ -18,7 +24,7 @@ _LARGEST = 6e4  # of half precision
 class LabelledImages:
     """Images of one shape and their truth.
 
-    flux : (object, band, y, x) float16 in units of each band's typical noise. is_lens : (object,) bool.
+    flux : (object, band, y, x) float16 in units of each band's typical noise per pixel. is_lens : (object,) bool.
     lensed : (object, y, x) bool, where lensed light stands out.
     x_px, y_px : (object,), the lens, or what a non-lens was centred on, from the image's centre.
     """
@@ -47,27 +53,35 @@ class Batch(NamedTuple):
     y_px: Tensor
 
 
-def draw_images(number: int, *, seed: int, recipe: str = "training") -> LabelledImages:
-    """Simulate images to learn from; half precision, so that 10,000 take 1 GB."""
-    return joined(labelled(chunk) for chunk in simulate_chunks(number, seed=seed, recipe=recipe))
+def images_of(campaign: Campaign, architecture: str) -> LabelledImages:
+    """The cutouts of a simulated campaign, in catalogue order; half precision, so that 10,000 of 100 px take 1 GB.
+
+    Lenses whose arcs nobody could see are left out: they would teach that ellipticals are lenses.
+
+    Raises
+    ------
+    EvaluationError, TrainingError
+        If the campaign has no truth, or its cutouts are not what the architecture takes, all of one size.
+    """
+    model = MODELS[architecture]
+    table = campaign.objects()
+    truth = truth_of(campaign, detectable_only="sim_arc_is_detectable" in table.table.column_names)
+    objects = table.rows_of(truth.object_ids.tolist())
+    flux, lensed = _planes_of(campaign, objects, model)
+    target_x, target_y = _targets(truth, objects)
+    return LabelledImages(
+        flux=flux,
+        lensed=lensed,
+        is_lens=torch.from_numpy(truth.is_lens.copy()),
+        x_px=target_x / model.pixel_scale_arcsec,
+        y_px=target_y / model.pixel_scale_arcsec,
+    )
 
 
 def joined(parts: Iterable[LabelledImages]) -> LabelledImages:
     """One set of several."""
     columns = zip(*(vars(part).values() for part in parts), strict=True)
     return LabelledImages(*(torch.cat(column) for column in columns))
-
-
-def labelled(chunk: SimulatedChunk) -> LabelledImages:
-    """A simulated chunk as images to learn from."""
-    noise = torch.tensor([OPTICS[band].noise_rms for band in BANDS])[:, None, None]
-    return LabelledImages(
-        flux=(chunk.images / noise).clamp(-_LARGEST, _LARGEST).half(),
-        lensed=chunk.lensed,
-        is_lens=chunk.is_lens,
-        x_px=chunk.truth["sim_target_x_arcsec"] / PIXEL_SCALE_ARCSEC,
-        y_px=chunk.truth["sim_target_y_arcsec"] / PIXEL_SCALE_ARCSEC,
-    )
 
 
 def augmented(images: LabelledImages, rows: Tensor, *, size_px: int, generator: torch.Generator) -> Batch:
@@ -95,6 +109,71 @@ def turned(
     for _ in range(quarter_turns):
         x, y = y, -x
     return (image.flip(-1), -x, y) if mirrored else (image, x, y)
+
+
+def _planes_of(campaign: Campaign, objects: list[StoredObject], model: Architecture) -> tuple[Tensor, Tensor]:
+    """Flux (object, band, y, x) and masks of lensed light (object, y, x), in the order of the objects."""
+    store, masks = campaign.cutouts(), TruthMasks(campaign.truth_path)
+    group = _one_layout(campaign, objects, model)
+    height, width = store.shape(group, model.bands[0])
+    flux = torch.empty(len(objects), len(model.bands), height, width, dtype=torch.float16)
+    lensed = torch.empty(len(objects), height, width, dtype=torch.bool)
+    noise: Tensor | None = None
+    for places, rows in _in_steps(objects, store.chunk_length(group)):
+        planes = [torch.from_numpy(store.read_batch(group, rows, band)) for band in model.bands]
+        some = torch.stack(planes, dim=1)
+        noise = _noise_of(some[:_NOISE_FROM]) if noise is None else noise
+        flux[places] = (some / noise).nan_to_num().clamp(-_LARGEST, _LARGEST).half()
+        lensed[places] = torch.from_numpy(masks.read_batch(group, rows))
+    return flux, lensed
+
+
+def _one_layout(campaign: Campaign, objects: list[StoredObject], model: Architecture) -> str:
+    """The group that holds all of these objects, in bands and pixels that the architecture takes."""
+    groups = {stored.cutout_group for stored in objects}
+    if len(groups) != 1:
+        raise TrainingError(
+            f"{campaign.path} has cutouts of {len(groups)} sizes or sets of bands; training takes one: "
+            "give each a campaign of its own"
+        )
+    (group,), store = groups, campaign.cutouts()
+    for band in model.bands:
+        if band not in objects[0].bands:
+            raise TrainingError(
+                f"{campaign.path} has no band {band}; {model.title} learns from {model.bands}"
+            )
+        scale = store.pixel_scale_arcsec(group, band)
+        if not np.isclose(scale, model.pixel_scale_arcsec, rtol=1e-3):
+            raise TrainingError(
+                f'{campaign.path} has pixels of {scale:g}" in {band}; {model.title} learns from '
+                f'{model.pixel_scale_arcsec:g}": resample them first'
+            )
+    return group
+
+
+def _in_steps(objects: list[StoredObject], length: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Places of objects and their rows in the store, a chunk's worth at a time."""
+    for first in range(0, len(objects), length):
+        some = objects[first : first + length]
+        yield slice(first, first + len(some)), np.array([stored.cutout_row for stored in some], np.int64)
+
+
+def _noise_of(flux: Tensor) -> Tensor:
+    """Noise of each band (band, 1, 1): the median absolute deviation, of a tenth of the objects no larger."""
+    pixels = flux.flatten(2)
+    deviation = (pixels - pixels.nanmedian(2).values[..., None]).abs()
+    noise = 1.4826 * deviation.nanmedian(2).values.nanquantile(0.1, 0)
+    return torch.where(noise > 0, noise, 1.0)[:, None, None]
+
+
+def _targets(truth: Truth, objects: list[StoredObject]) -> tuple[Tensor, Tensor]:
+    """Where a window must not lose sight of, arcsec: the lens, or what a non-lens was centred on; else the centre."""
+    columns = []
+    for axis, known in (("x", truth.x_arcsec), ("y", truth.y_arcsec)):
+        said = [stored.columns.get(f"sim_target_{axis}_arcsec") for stored in objects]
+        told = np.array([np.nan if value is None else value for value in said], np.float64)
+        columns.append(torch.from_numpy(np.nan_to_num(np.where(np.isfinite(known), known, told))).float())
+    return columns[0], columns[1]
 
 
 def _window(

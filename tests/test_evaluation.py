@@ -72,5 +72,17 @@ def test_sigma_is_fitted_to_the_errors():
     x, y = (sigma * torch.randn(50_000, generator=generator) for _ in range(2))
     scale, floor = fit_sigma(spread**2, torch.zeros(50_000), x, y)
     fitted = (scale**2 * spread**2 + floor**2).sqrt()
-    # The worst 2 % are left out of the fit, so it comes out a little smaller.
-    assert torch.allclose(fitted / sigma, torch.tensor(0.95), atol=0.09)
+    assert torch.allclose(fitted / sigma, torch.tensor(1.0), atol=0.09)
+    within = torch.cat([x.abs() < fitted, y.abs() < fitted]).float().mean()
+    assert float(within) == pytest.approx(0.683, abs=0.003)
+
+
+def test_sigma_holds_68_percent_of_errors_with_wide_wings():
+    generator = torch.Generator().manual_seed(6)
+    spread = 0.5 + torch.rand(50_000, generator=generator)
+    wings = torch.where(torch.rand(50_000, generator=generator) < 0.1, 4.0, 1.0)
+    x, y = (0.3 * spread * wings * torch.randn(50_000, generator=generator) for _ in range(2))
+    scale, floor = fit_sigma(spread**2, torch.zeros(50_000), x, y)
+    sigma = (scale**2 * spread**2 + floor**2).sqrt()
+    within = torch.cat([x.abs() < sigma, y.abs() < sigma]).float().mean()
+    assert float(within) == pytest.approx(0.683, abs=0.003)

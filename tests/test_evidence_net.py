@@ -123,7 +123,7 @@ def test_the_verdict_looks_no_farther_than_its_receptive_field(untrained):
     image = torch.randn(1, 4, 160, 160)
     cell = 20
     changed = image.clone()
-    changed[..., STRIDE_PX * cell + 25 :] += 5
+    changed[..., STRIDE_PX * cell + 41 :] += 5
     before, after = untrained(image).evidence[0], untrained(changed).evidence[0]
     assert torch.allclose(before[:, : cell + 1], after[:, : cell + 1], atol=1e-5)
     assert not torch.allclose(before[:, cell + 2], after[:, cell + 2], atol=1e-5)

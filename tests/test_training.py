@@ -6,12 +6,28 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.simulations.recipes import LENS_SCENES, simulate_chunks
+from dashboard import cli
+from data.campaign import Campaign, create_campaign
+from data.errors import LensVetError
+from data.simulations import simulate
+from data.simulations.instrument import BANDS, OPTICS
+from data.simulations.recipes import simulate_chunks
+from lensmodel.errors import TrainingError
 from lensmodel.models import load_network, read_card
 from lensmodel.networks import NetworkOutput
 from lensmodel.networks.evidence_net import STRIDE_PX, EvidenceNet
-from lensmodel.training import TrainingPlan, cell_shares, loss_of, main, measure, save_network, split, train
-from lensmodel.training_images import Batch, LabelledImages, augmented, draw_images, turned
+from lensmodel.training import (
+    TrainingPlan,
+    cell_shares,
+    lessons,
+    loss_of,
+    measure,
+    save_network,
+    split,
+    train,
+)
+from lensmodel.training_images import Batch, LabelledImages, augmented, images_of, turned
+from tests.fixtures.campaigns import filled_campaign
 from tests.fixtures.one_thread import one_thread  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -83,30 +99,32 @@ def test_the_loss_is_least_where_verdict_place_and_lensed_light_are_right():
 
 def test_validation_images_are_never_learned_from():
     images = spots()
-    learn, check = split(images, 0.25)
+    learn, check = split(images, 3)
     assert (len(learn), len(check)) == (9, 3)
     assert torch.equal(torch.cat([learn.flux, check.flux]), images.flux)
 
 
 def test_a_killed_training_goes_on_and_ends_where_it_would_have(tmp_path: Path):
-    images, plan = spots(40), TrainingPlan(epochs=2, batch=8, seed=3)
-    whole = train(images, plan, folder=tmp_path / "whole")
+    images, plan = split(spots(40), 8), TrainingPlan(epochs=2, batch=8, seed=3)
+    whole = train(*images, plan, folder=tmp_path / "whole")
 
     def stop(report: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(images, plan, folder=tmp_path / "killed", on_epoch=stop)
-    resumed = train(images, plan, folder=tmp_path / "killed")
+        train(*images, plan, folder=tmp_path / "killed", on_epoch=stop)
+    steps: list[int] = []
+    resumed = train(*images, plan, folder=tmp_path / "killed", on_step=lambda done, _: steps.append(done))
+    assert steps == [5, 6, 7, 8], "the second pass only"
     for name, value in whole.state_dict().items():
         assert torch.allclose(value.float(), resumed.state_dict()[name].float(), atol=1e-6), name
 
 
 def test_a_network_learns_to_see_spots_and_says_where(tmp_path: Path):
-    images = spots(160)
+    learn, check = split(spots(160), 16)
     reports: list[object] = []
-    network = train(images, TrainingPlan(epochs=4, batch=16), folder=tmp_path, on_epoch=reports.append)
-    measured = measure(network, split(images, 0.1)[1])
+    network = train(learn, check, TrainingPlan(epochs=4, batch=16), folder=tmp_path, on_epoch=reports.append)
+    measured = measure(network, check)
     assert len(reports) == 4
     assert measured["auroc"] > 0.9
     assert not math.isnan(measured["position_error_median_arcsec"])
@@ -120,19 +138,58 @@ def test_saved_weights_load_by_their_card(tmp_path: Path):
     assert torch.equal(network(image).logit, loaded(image).logit)
 
 
-def test_training_runs_from_the_command_line(tmp_path: Path, capsys):
-    assert main(["--out", str(tmp_path), "--number", "48", "--epochs", "1", "--seed", "2"]) == 0
-    assert (tmp_path / "evidence-net.pt").is_file()
-    assert "auroc" in capsys.readouterr().out
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory) -> Campaign:
+    campaign = create_campaign(tmp_path_factory.mktemp("training") / "lessons", survey="euclid")
+    simulate(campaign, number=72, seed=2, recipe="survey-twins")
+    return campaign
 
 
-def test_images_to_learn_from_carry_the_truth_of_the_simulation():
-    images = draw_images(24, seed=2)
-    (chunk,) = simulate_chunks(24, seed=2, recipe="training")
-    assert images.is_lens.tolist() == [subtype in LENS_SCENES for subtype in chunk.subtypes]
-    assert torch.allclose(images.x_px / 10, chunk.truth["sim_target_x_arcsec"])
-    assert images.lensed[images.is_lens].any()
-    assert not images.lensed[~images.is_lens].any()
-    noise = (images.flux.float() - images.flux.float().flatten(2).median(2).values[..., None, None]).abs()
-    quietest = noise.flatten(2).median(2).values.min(0).values
-    assert torch.allclose(1.48 * quietest, torch.ones(4), atol=0.35)
+def test_training_runs_from_the_command_line(simulated: Campaign, tmp_path: Path, capsys):
+    words = [
+        "train",
+        str(simulated.path),
+        "--out",
+        str(tmp_path / "out"),
+        "--epochs",
+        "1",
+        "--validation",
+        "20",
+    ]
+    assert cli.main(words) == 0
+    assert (tmp_path / "out" / "metrics.json").is_file()
+    assert "auroc: " in capsys.readouterr().out
+    card = read_card(tmp_path / "out" / "evidence-net.json")
+    assert card.prior == 0.5
+    load_network(card)
+
+
+def test_images_to_learn_from_carry_the_truth_of_the_simulation(simulated: Campaign):
+    images = images_of(simulated, "evidence-net")
+    (chunk,) = simulate_chunks(72, seed=2, recipe="survey-twins")
+    learned = ~chunk.is_lens | (chunk.truth["sim_arc_is_detectable"] == 1)
+    assert images.is_lens.tolist() == chunk.is_lens[learned].tolist()
+    assert torch.allclose(images.x_px / 10, chunk.truth["sim_target_x_arcsec"][learned], atol=1e-3)
+    assert torch.allclose(images.y_px / 10, chunk.truth["sim_target_y_arcsec"][learned], atol=1e-3)
+    assert torch.equal(images.lensed, chunk.lensed[learned])
+    noise = torch.tensor([OPTICS[band].noise_rms for band in BANDS])[:, None, None]
+    ratio = (images.flux.float() * noise / chunk.images[learned]).flatten(2).nanmedian(2).values
+    assert torch.allclose(ratio, ratio[:1].expand_as(ratio), rtol=1e-2), "one scale for all images of a band"
+    assert ((ratio > 0.65) & (ratio < 1.1)).all(), "in units of the noise, which galaxies raise a little"
+
+
+def test_lenses_that_nobody_could_see_are_not_learned_from(tmp_path: Path):
+    campaign = create_campaign(tmp_path / "faint", survey="euclid")
+    simulate(campaign, number=256, seed=5, recipe="survey")
+    (chunk,) = simulate_chunks(256, seed=5, recipe="survey")
+    unseen = chunk.is_lens & (chunk.truth["sim_arc_is_detectable"] == 0)
+    assert unseen.any()
+    assert len(images_of(campaign, "evidence-net")) == 256 - int(unseen.sum())
+
+
+def test_campaigns_that_cannot_be_learned_from_say_why(simulated: Campaign, tmp_path: Path):
+    with pytest.raises(TrainingError, match="of which 100 are to be kept"):
+        lessons([simulated], validation=100)
+    mixed = filled_campaign(tmp_path / "mixed", ["a"], columns={"class": "lens"})
+    with pytest.raises(LensVetError, match="no masks"):
+        images_of(mixed, "evidence-net")

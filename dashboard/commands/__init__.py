@@ -15,6 +15,7 @@ from dashboard.commands import (
     score,
     serve,
     simulate,
+    train,
 )
 
 
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Command] = {
     "serve": serve,
     "export": export,
     "simulate": simulate,
+    "train": train,
     "evaluate": evaluate,
     "models": models,
     "doctor": doctor,

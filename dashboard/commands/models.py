@@ -40,20 +40,17 @@ def _list() -> None:
     from lensmodel.explain import methods_for
     from lensmodel.models import known_models
 
-    table = Table(
-        "name", "version", "bands", "pixel scale", "field", "position", "p_lens at", "maps", box=None
-    )
+    table = Table("name", "weights", "bands", "pixels", "position", "prior", "maps", box=None)
     for column in table.columns[:2]:
         column.no_wrap = True
     for card in known_models().values():
         table.add_row(
             card.name,
-            card.version,
+            card.sha256[:8],
             " ".join(card.bands),
-            f"{card.pixel_scale_arcsec:g}″",
-            f"{card.field_px} px" if card.field_px else "any",
+            f"{card.field_px or 'any'} of {card.pixel_scale_arcsec:g}″",
             "yes" if card.predicts_position else "off a map",
-            f"{card.prior:.2g} lenses" if card.prior is not None else "not calibrated",
+            "none" if card.prior is None else f"{card.prior:.2g}",
             ", ".join(methods_for(card)),
         )
     Console().print(table)

@@ -1,6 +1,6 @@
 """EvidenceNet: our own network. It weighs the evidence for a lens at each place; its verdict is their sum.
 
-A fully convolutional stack looks at 4.9 arcsec about each cell of a grid of 0.4 arcsec and gives the log odds
+A fully convolutional stack looks at 8.1 arcsec about each cell of a grid of 0.4 arcsec and gives the log odds
 of a lens centred there. Odds of places add up: the verdict is the log-sum-exp of the map, a larger field has
 more places where a lens may be, any size will do. The position is the mean of the odds about their peak, and
 sigma tells their spread.
@@ -45,12 +45,20 @@ class EvidenceNet(LensNetwork):
     sigma_floor: Tensor
 
     def __init__(
-        self, bands: int, pixel_scale_arcsec: float, widths: tuple[int, ...] = (24, 48, 56, 56, 56, 56, 56)
+        self,
+        bands: int,
+        pixel_scale_arcsec: float,
+        widths: tuple[int, ...] = (24, 48, 56, 56, 56, 56, 56),
+        dilations: tuple[int, ...] = (1, 1, 2, 2, 3),
     ) -> None:
         super().__init__()
         self.pixel_scale_arcsec = pixel_scale_arcsec
         stem = [*_layer(bands, widths[0], size=5, stride=2), *_layer(widths[0], widths[1], size=3, stride=2)]
-        deep = [layer for pair in pairwise(widths[1:]) for layer in _layer(*pair, size=3, stride=1)]
+        deep = [
+            layer
+            for pair, dilation in zip(pairwise(widths[1:]), dilations, strict=True)
+            for layer in _layer(*pair, size=3, stride=1, dilation=dilation)
+        ]
         self.stack = nn.Sequential(*stem, *deep)
         _start_with_contrast(self.stack[0])
         self.evidence = nn.Conv2d(widths[-1], 1, 1)
@@ -155,6 +163,9 @@ def _start_with_contrast(first: nn.Module) -> None:
     chosen -= chosen.mean((2, 3), keepdim=True)
 
 
-def _layer(channels: int, width: int, *, size: int, stride: int) -> list[nn.Module]:
-    convolution = nn.Conv2d(channels, width, size, stride=stride, padding=size // 2, bias=False)
+def _layer(channels: int, width: int, *, size: int, stride: int, dilation: int = 1) -> list[nn.Module]:
+    padding = dilation * (size // 2)
+    convolution = nn.Conv2d(
+        channels, width, size, stride=stride, padding=padding, dilation=dilation, bias=False
+    )
     return [convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]

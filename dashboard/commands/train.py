@@ -1,0 +1,73 @@
+"""`lensvet train`: weights of our own network from simulated campaigns."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lensmodel.training import EpochReport
+
+HELP = "train evidence-net on simulated campaigns: weights, card and metrics"
+EXAMPLES = """\
+  lensvet train lessons --out trained
+  lensvet train lessons more-lessons --out trained --epochs 9 --threads 2      last: lensvet models add
+Campaigns to learn from come from lensvet simulate, best with a recipe that has twins.
+The same command again goes on after the last whole pass.
+One seed gives the same weights on one machine with one thread.
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("campaigns", nargs="+", type=Path, metavar="CAMPAIGN", help="of lensvet simulate")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for weights and checkpoint")
+    parser.add_argument("--epochs", type=_positive, default=12, metavar="N", help="passes (default: 12)")
+    parser.add_argument(
+        "--validation",
+        type=_positive,
+        default=1000,
+        metavar="N",
+        help="the last N images of each campaign are for calibration only (default: 1000)",
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the training (default: 1)")
+    parser.add_argument("--threads", type=_positive, default=1, metavar="N", help="of torch (default: 1)")
+
+
+def run(arguments: Namespace) -> None:
+    import json
+
+    import torch
+
+    from dashboard.commands.progress import progress_bar
+    from data.campaign import open_campaign
+    from data.files import written_atomically
+    from lensmodel.training import TrainingPlan, lessons, measure, save_network, train
+
+    torch.set_num_threads(arguments.threads)
+    campaigns = [open_campaign(path) for path in arguments.campaigns]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    learn, check = lessons(campaigns, validation=arguments.validation)
+    plan = TrainingPlan(epochs=arguments.epochs, seed=arguments.seed)
+    with progress_bar("training", "steps") as show:
+        network = train(learn, check, plan, folder=arguments.out, on_step=show, on_epoch=_tell)
+    card = save_network(network, arguments.out)
+    metrics = measure(network, check)
+    with written_atomically(arguments.out / "metrics.json") as partial:
+        partial.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    for name, value in metrics.items():
+        print(f"{name.replace('_', ' ')}: {value:.4g}")
+    print(f"{card.weights_path}; next: lensvet models add {card.weights_path.with_suffix('.json')}")
+
+
+def _tell(report: "EpochReport") -> None:
+    print(
+        f"pass {report.epoch}: loss {report.loss:.3f}, AUROC {report.auroc:.4f}, "
+        f"positions within {report.position_error_arcsec:.3f} arcsec in the median",
+        flush=True,
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ArgumentTypeError(f"{text} is below 1; expected a whole number from 1")
+    return value
