@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from data.campaign import Campaign
+from data.cutout_store import CutoutStore
 from data.objects import StoredObject
 from data.truth import TruthMasks
 from lensmodel.errors import TrainingError
@@ -65,7 +66,8 @@ def images_of(campaign: Campaign, architecture: str) -> LabelledImages:
     """
     model = MODELS[architecture]
     table = campaign.objects()
-    truth = truth_of(campaign, detectable_only="sim_arc_is_detectable" in table.table.column_names)
+    says_what_is_detectable = "sim_arc_is_detectable" in table.table.column_names
+    truth = truth_of(campaign, detectable_only=says_what_is_detectable, with_quantities=False)
     objects = table.rows_of(truth.object_ids.tolist())
     flux, lensed = _planes_of(campaign, objects, model)
     target_x, target_y = _targets(truth, objects)
@@ -114,7 +116,7 @@ def turned(
 def _planes_of(campaign: Campaign, objects: list[StoredObject], model: Architecture) -> tuple[Tensor, Tensor]:
     """Flux (object, band, y, x) and masks of lensed light (object, y, x), in the order of the objects."""
     store, masks = campaign.cutouts(), TruthMasks(campaign.truth_path)
-    group = _one_layout(campaign, objects, model)
+    group = _one_layout(campaign, store, objects, model)
     height, width = store.shape(group, model.bands[0])
     flux = torch.empty(len(objects), len(model.bands), height, width, dtype=torch.float16)
     lensed = torch.empty(len(objects), height, width, dtype=torch.bool)
@@ -128,7 +130,9 @@ def _planes_of(campaign: Campaign, objects: list[StoredObject], model: Architect
     return flux, lensed
 
 
-def _one_layout(campaign: Campaign, objects: list[StoredObject], model: Architecture) -> str:
+def _one_layout(
+    campaign: Campaign, store: CutoutStore, objects: list[StoredObject], model: Architecture
+) -> str:
     """The group that holds all of these objects, in bands and pixels that the architecture takes."""
     groups = {stored.cutout_group for stored in objects}
     if len(groups) != 1:
@@ -136,11 +140,11 @@ def _one_layout(campaign: Campaign, objects: list[StoredObject], model: Architec
             f"{campaign.path} has cutouts of {len(groups)} sizes or sets of bands; training takes one: "
             "give each a campaign of its own"
         )
-    (group,), store = groups, campaign.cutouts()
+    (group,) = groups
     for band in model.bands:
         if band not in objects[0].bands:
             raise TrainingError(
-                f"{campaign.path} has no band {band}; {model.title} learns from {model.bands}"
+                f"{campaign.path} has no band {band}; {model.title} learns from {', '.join(model.bands)}"
             )
         scale = store.pixel_scale_arcsec(group, band)
         if not np.isclose(scale, model.pixel_scale_arcsec, rtol=1e-3):

@@ -1,8 +1,10 @@
 """`lensvet evaluate`: measure models against the truth of a campaign."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dashboard.commands.whole_numbers import whole_from
 
 if TYPE_CHECKING:
     from data.campaign import Campaign
@@ -29,9 +31,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--detectable", action="store_true", help="leave out simulated lenses whose arcs nobody could see"
     )
     parser.add_argument(
-        "--resamples", type=_number, default=1000, metavar="N", help="for the intervals (default: 1000)"
+        "--resamples", type=whole_from(0), default=1000, metavar="N", help="for the intervals (default: 1000)"
     )
-    parser.add_argument("--seed", type=_number, default=1, metavar="S", help="for the intervals (default: 1)")
+    parser.add_argument(
+        "--seed", type=whole_from(0), default=1, metavar="S", help="for the intervals (default: 1)"
+    )
 
 
 def run(arguments: Namespace) -> None:
@@ -58,13 +62,6 @@ def run(arguments: Namespace) -> None:
     _write(comparison, campaign, arguments.out)
     _print_summary(comparison)
     print(f"{arguments.out / 'metrics.json'}\n{arguments.out / 'report.html'}")
-
-
-def _number(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ArgumentTypeError(f"{text} is below 0; expected a whole number from 0")
-    return value
 
 
 def _score_what_is_missing(campaign: "Campaign", card: "ModelCard") -> None:

@@ -1,8 +1,10 @@
 """`lensvet train`: weights of our own network from simulated campaigns."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dashboard.commands.whole_numbers import whole_from
 
 if TYPE_CHECKING:
     from lensmodel.training import EpochReport
@@ -20,16 +22,16 @@ One seed gives the same weights on one machine with one thread.
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("campaigns", nargs="+", type=Path, metavar="CAMPAIGN", help="of lensvet simulate")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for weights and checkpoint")
-    parser.add_argument("--epochs", type=_positive, default=12, metavar="N", help="passes (default: 12)")
+    parser.add_argument("--epochs", type=whole_from(1), default=12, metavar="N", help="passes (default: 12)")
     parser.add_argument(
         "--validation",
-        type=_positive,
+        type=whole_from(1),
         default=1000,
         metavar="N",
         help="the last N images of each campaign are for calibration only (default: 1000)",
     )
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the training (default: 1)")
-    parser.add_argument("--threads", type=_positive, default=1, metavar="N", help="of torch (default: 1)")
+    parser.add_argument("--threads", type=whole_from(1), default=1, metavar="N", help="of torch (default: 1)")
 
 
 def run(arguments: Namespace) -> None:
@@ -64,10 +66,3 @@ def _tell(report: "EpochReport") -> None:
         f"positions within {report.position_error_arcsec:.3f} arcsec in the median",
         flush=True,
     )
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ArgumentTypeError(f"{text} is below 1; expected a whole number from 1")
-    return value

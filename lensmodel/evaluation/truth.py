@@ -48,12 +48,13 @@ class Truth:
         )
 
 
-def truth_of(campaign: Campaign, *, detectable_only: bool = False) -> Truth:
+def truth_of(campaign: Campaign, *, detectable_only: bool = False, with_quantities: bool = True) -> Truth:
     """The truth columns of the catalogue: class, subtype, theta_E_arcsec, lens_x_arcsec, lens_y_arcsec, sim_*.
 
     Objects whose class is null are left out.
     detectable_only : leave out lenses whose arcs nobody could see (`data.simulations.arcs` has the rule); all
         non-lenses stay.
+    with_quantities : without them no cutout is read.
 
     Raises
     ------
@@ -66,12 +67,7 @@ def truth_of(campaign: Campaign, *, detectable_only: bool = False) -> Truth:
         table = _with_detectable_arcs(table, campaign)
     objects = ObjectTable(table)
     x_arcsec, y_arcsec = _numbers(table, "lens_x_arcsec"), _numbers(table, "lens_y_arcsec")
-    quantities = {
-        "theta_E_arcsec": _numbers(table, "theta_E_arcsec"),
-        "arc_snr": _numbers(table, _column_about(table, "snr")),
-        "colour_mag": _colour_mag(campaign, objects, x_arcsec, y_arcsec),
-        "distance_arcsec": np.hypot(x_arcsec, y_arcsec),
-    }
+    quantities = _quantities(campaign, objects, x_arcsec, y_arcsec) if with_quantities else {}
     classes = [_class_of(text) for text in table["class"].to_pylist()]
     subtypes = table["subtype"].to_pylist() if "subtype" in table.column_names else [None] * len(classes)
     return Truth(
@@ -87,8 +83,22 @@ def truth_of(campaign: Campaign, *, detectable_only: bool = False) -> Truth:
         x_arcsec=x_arcsec,
         y_arcsec=y_arcsec,
         twin_ids=_texts(table, "sim_twin"),
-        quantities={name: values for name, values in quantities.items() if np.isfinite(values).any()},
+        quantities=quantities,
     )
+
+
+def _quantities(
+    campaign: Campaign, objects: ObjectTable, x_arcsec: Numbers, y_arcsec: Numbers
+) -> dict[str, Numbers]:
+    """Those that are known of some object."""
+    table = objects.table
+    quantities = {
+        "theta_E_arcsec": _numbers(table, "theta_E_arcsec"),
+        "arc_snr": _numbers(table, _column_about(table, "snr")),
+        "colour_mag": _colour_mag(campaign, objects, x_arcsec, y_arcsec),
+        "distance_arcsec": np.hypot(x_arcsec, y_arcsec),
+    }
+    return {name: values for name, values in quantities.items() if np.isfinite(values).any()}
 
 
 def _with_class(table: pa.Table, campaign: Campaign) -> pa.Table:
