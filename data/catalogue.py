@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.campaign import Campaign
@@ -22,7 +21,7 @@ from data.consensus import Remarks, gather_remarks, summarise
 from data.errors import CampaignError, ExportError, StoreError
 from data.label_store import LabelStore
 from data.objects import STORAGE_COLUMNS
-from data.scores import SCORE_SCHEMA
+from data.scores import SCORE_SCHEMA, read_part
 from data.votes import FIELDS, FLAGS
 
 Columns = dict[str, Any]
@@ -155,7 +154,7 @@ def _texts(remarks: Remarks) -> tuple[str, ...]:
 def _scores(campaign: Campaign, version: str | None, object_ids: pa.ChunkedArray) -> Columns:
     """The last score of each object, null where there is none."""
     parts = campaign.score_parts(version) if version else []
-    tables = [pq.read_table(part).select(SCORE_SCHEMA.names).cast(SCORE_SCHEMA) for part in reversed(parts)]
+    tables = [read_part(part) for part in reversed(parts)]
     scores = pa.concat_tables(tables) if tables else SCORE_SCHEMA.empty_table()
     rows = pc.index_in(object_ids, value_set=scores["object_id"])
     found = (

@@ -95,6 +95,9 @@ CATALOGUE_COLUMNS: tuple[ColumnDefinition, ...] = (
         "How well predicted position and explanation maps agree, 0 to 1",
         "stat.fit.goodness",
     ),
+    ColumnDefinition(
+        "bands_missing", TEXT, "Bands that the model judged without, separated by ,", "instr.bandpass"
+    ),
     ColumnDefinition("no_score_reason", TEXT, "Why the model gave no score", "meta.note"),
     ColumnDefinition("model_version", TEXT, "Model that gave the score", "meta.version;meta.software"),
 )

@@ -87,6 +87,10 @@ class CutoutStore:
         block: NDArray[np.float32] = np.asarray(array[first:last])
         return block if last - first == len(rows) and (np.diff(rows) == 1).all() else block[rows - first]
 
+    def bands(self, group: str) -> tuple[str, ...]:
+        """The bands of the objects of a group."""
+        return tuple(self._group(group).attrs["bands"])  # type: ignore[arg-type]  # JSON
+
     def pixel_scale_arcsec(self, group: str, band: str) -> float:
         """Pixel scale of a band in a group, NaN if unknown."""
         return float(self._group(group).attrs["pixel_scales_arcsec"][band])  # type: ignore[index,call-overload,arg-type]  # JSON

@@ -40,6 +40,7 @@ class Architecture:
 
     network : "module:Class", imported when weights are loaded. bands : in channel order.
     field_px : side of the square it sees, None for any size. has_evidence : its output has an evidence map.
+    bands_may_be_missing : its `normalise` takes a plane of NaN for a band that was not observed.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Architecture:
     reference: str
     predicts_position: bool = False
     has_evidence: bool = False
+    bands_may_be_missing: bool = False
 
 
 def _wilde(name: str, title: str, bands: tuple[str, ...], *, large: bool = False) -> Architecture:
@@ -81,6 +83,7 @@ MODELS: dict[str, Architecture] = {
             reference="LensVet",
             predicts_position=True,
             has_evidence=True,
+            bands_may_be_missing=True,
         ),
         _wilde("ou-j", "OU-J", ("J",)),
         _wilde("ou-y", "OU-Y", ("Y",)),
@@ -99,6 +102,7 @@ class ModelCard:
 
     prior : the share of lenses among objects for which sigmoid(logit) is a probability; None if nobody calibrated it.
     sha256 : hex digest of the weight file.
+    bands_may_be_missing : whether these weights were trained to judge from some of the bands alone.
     """
 
     name: str
@@ -113,6 +117,7 @@ class ModelCard:
     reference: str
     weights_path: Path
     sha256: str
+    bands_may_be_missing: bool = False
 
     @property
     def calibrated(self) -> bool:
@@ -230,6 +235,7 @@ def read_card(path: Path) -> ModelCard:
         values = json.loads(path.read_text(encoding="utf-8"))
         values.setdefault("sha256", sha256_of(weights_path))
         values.setdefault("prior", None)
+        values.setdefault("bands_may_be_missing", False)
         own = {field.name: values[field.name] for field in fields(ModelCard) if field.name != "weights_path"}
         card = ModelCard(**{**own, "bands": tuple(own["bands"])}, weights_path=weights_path)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
@@ -272,6 +278,7 @@ def _expectations(card: ModelCard) -> list[tuple[str, bool, str]]:
     scale, field_px = card.pixel_scale_arcsec, card.field_px
     texts = ("title", "survey", "reference")
     prior = card.prior
+    row = MODELS[card.architecture]
     return [
         ("name", bool(re.fullmatch(_NAME, str(card.name))), "lower-case letters, digits, dots, dashes"),
         ("sha256", bool(re.fullmatch("[0-9a-f]{64}", str(card.sha256))), "64 hexadecimal digits"),
@@ -280,6 +287,12 @@ def _expectations(card: ModelCard) -> list[tuple[str, bool, str]]:
         ("field_px", field_px is None or (isinstance(field_px, int) and field_px > 0), "pixels, or null"),
         *((name, isinstance(getattr(card, name), str), "text") for name in texts),
         ("predicts_position", isinstance(card.predicts_position, bool), "true or false"),
+        (
+            "bands_may_be_missing",
+            card.bands_may_be_missing is False
+            or (card.bands_may_be_missing is True and row.bands_may_be_missing),
+            "true or false" if row.bands_may_be_missing else f"false, for {row.title} needs every band",
+        ),
         (
             "prior",
             prior is None or (_is_number(prior) and 0 < prior < 1),

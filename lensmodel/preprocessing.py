@@ -2,11 +2,15 @@
 
 A band whose pixels fit the model's a whole number of times is cut and averaged; others are resampled by area
 means or, to smaller pixels, by linear interpolation. All three keep the surface brightness.
+
+A band that was not observed is never made up: it is a plane of NaN for a model that may do without, else a reason.
 """
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress
 
 import numpy as np
 import torch
@@ -36,16 +40,16 @@ def why_not(card: ModelCard, stored: StoredObject, store: CutoutStore) -> str | 
     """Why this model cannot see this object, None if it can as far as the pixels' layout tells."""
     if stored.kind != "flux":
         return f"it is a colour image and {card.title} needs fluxes: ingest its FITS planes"
-    missing = [band for band in card.bands if band not in stored.bands]
-    if missing:
-        return (
-            f"it has bands {', '.join(stored.bands)}; {card.title} needs {', '.join(card.bands)}: "
-            "ingest the missing bands or choose another model"
-        )
+    present = [band for band in card.bands if band in stored.bands]
+    if not present or (len(present) < len(card.bands) and not card.bands_may_be_missing):
+        return _why_too_few_bands(card, stored)
     group = stored.cutout_group
-    unknown = [band for band in card.bands if not store.pixel_scale_arcsec(group, band) > 0]
+    unknown = [band for band in present if not store.pixel_scale_arcsec(group, band) > 0]
     if unknown:
-        return f"the pixel scale of {', '.join(unknown)} is not known: ingest a file whose header states it"
+        return (
+            f"the pixel scale of {', '.join(unknown)} is not known: ingest a file whose header states it, or "
+            "make a new campaign and state it there (lensvet ingest --pixel-scale)"
+        )
     return _why_too_small(card, store, group)
 
 
@@ -55,7 +59,7 @@ def field_of(card: ModelCard, store: CutoutStore, group: str) -> Field:
     It is centred as well as the largest pixels allow that are not interpolated.
     """
     shape = (card.field_px, card.field_px) if card.field_px else _largest_shape(card, store, group)
-    axes = [_axes(card, store, group, band, Field(shape)) for band in card.bands]
+    axes = [_axes(card, store, group, band, Field(shape)) for band in _present(card, store, group)]
     axis_y, axis_x = max(axes, key=lambda axes: 1 / axes[0].ratio if axes[0].whole else 0.0)
     scale = card.pixel_scale_arcsec / axis_x.ratio
     return Field(shape, axis_x.window_offset_px * scale, axis_y.window_offset_px * scale)
@@ -68,24 +72,32 @@ def flux_batch(
 
     Returns
     -------
-    flux : (object, band, y, x) float32, finite; the median of the band where nothing was measured.
+    flux : (object, band, y, x) float32. For a model that needs every band finite, with the median of the band
+        where nothing was measured. For one that may do without, NaN there, and a plane of NaN is a band that the
+        object lacks, or that is of no use where the model looks.
     reasons : for each object, why its pixels cannot be scored, or None.
     """
     field = field_of(card, store, group)
-    reasons: list[str | None] = [None] * len(rows)
-    planes = []
-    for band in card.bands:
+    present = _present(card, store, group)
+    planes = {}
+    useless: dict[int, list[str]] = defaultdict(list)
+    for band in present:
         flux = torch.from_numpy(store.read_batch(group, rows, band))
-        axis_y, axis_x = _axes(card, store, group, band, field)
-        window = flux[:, axis_y.window, axis_x.window]
-        resampled = _resampled(window, axis_y, axis_x)
-        # What is not finite shows after resampling too, and there are fewer pixels to look at.
-        suspect = _is_suspect(resampled).nonzero().flatten()
-        if len(suspect):
-            repaired = _repaired(window[suspect], suspect.tolist(), band, reasons)
-            resampled = resampled.index_put((suspect,), _resampled(repaired, axis_y, axis_x))
-        planes.append(resampled)
-    return torch.stack(planes, dim=1), reasons
+        axes = _axes(card, store, group, band, field)
+        planes[band], problems = _plane(card, flux[:, axes[0].window, axes[1].window], axes)
+        for index, problem in problems.items():
+            useless[index].append(f"band {band} {problem}")
+    reasons = [_why_useless(card, useless[index], len(present)) for index in range(len(rows))]
+    missing = torch.full((len(rows), *field.shape), torch.nan)
+    return torch.stack([planes.get(band, missing) for band in card.bands], dim=1), reasons
+
+
+def bands_missing(card: ModelCard, flux: Tensor) -> list[str | None]:
+    """The bands that each object of a batch by `flux_batch` is judged without: "Y,J,H", None if it has all."""
+    if not flux[:, :, 0, 0].isnan().any():  # a plane of NaN begins with one
+        return [None] * len(flux)
+    is_missing = flux.flatten(2).isnan().all(dim=2).tolist()
+    return [",".join(compress(card.bands, row)) or None for row in is_missing]
 
 
 @dataclass(frozen=True)
@@ -151,28 +163,86 @@ def _weights(axis: _Axis) -> Tensor:
     return torch.from_numpy(weights).float()
 
 
-def _is_suspect(planes: Tensor) -> Tensor:
-    """(object,): whether a plane (object, y, x) is constant or has a pixel that is not finite."""
+def _present(card: ModelCard, store: CutoutStore, group: str) -> list[str]:
+    """The model's bands that the objects of a group have, in the model's order."""
+    there = store.bands(group)
+    return [band for band in card.bands if band in there]
+
+
+def _plane(card: ModelCard, window: Tensor, axes: tuple[_Axis, _Axis]) -> tuple[Tensor, dict[int, str]]:
+    """One band (object, y, x) in the model's pixels, and of which objects it is of no use, and why."""
+    resampled = _resampled(window, *axes)
+    # What is not finite shows after resampling too, and there are fewer pixels to look at.
+    suspect = _is_suspect(resampled, masked=card.bands_may_be_missing).nonzero().flatten()
+    if not len(suspect):
+        return resampled, {}
+    given = window[suspect]
+    is_measured = _is_measured(given, masked=card.bands_may_be_missing)
+    repaired, problems = _repaired(given, is_measured)
+    mended = _resampled(repaired, *axes)
+    if card.bands_may_be_missing:
+        mended[_resampled(is_measured.float(), *axes) < 0.5] = torch.nan
+        mended[list(problems)] = torch.nan
+    resampled = resampled.index_put((suspect,), mended)
+    return resampled, {int(suspect[index]): problem for index, problem in problems.items()}
+
+
+def _is_suspect(planes: Tensor, *, masked: bool) -> Tensor:
+    """(object,): whether a plane (object, y, x) is constant or has a pixel that is not finite, or is masked."""
     low, high = planes.amin((1, 2)), planes.amax((1, 2))
-    return ~(low.isfinite() & high.isfinite() & (low < high))
+    is_suspect = ~(low.isfinite() & high.isfinite() & (low < high))
+    return is_suspect | _is_masked(planes) if masked else is_suspect
 
 
-def _repaired(planes: Tensor, indices: list[int], band: str, reasons: list[str | None]) -> Tensor:
-    """The planes with their median where a pixel is not finite; `reasons` says which are of no use."""
+def _is_masked(planes: Tensor) -> Tensor:
+    """(object,): whether more than half of a plane is 0 to the last digit, which noise never is."""
+    return (planes == 0).flatten(1).count_nonzero(dim=1) > planes[0].numel() / 2
+
+
+def _is_measured(planes: Tensor, *, masked: bool) -> Tensor:
+    """(object, y, x): the finite pixels; where a mask of zeros counts as one, those outside it."""
+    is_measured = planes.isfinite()
+    if masked:
+        is_measured &= ~(_is_masked(planes)[:, None, None] & (planes == 0))
+    return is_measured
+
+
+def _repaired(planes: Tensor, is_measured: Tensor) -> tuple[Tensor, dict[int, str]]:
+    """The planes with their median where nothing was measured, and which are of no use, and why."""
     planes = planes.clone()
-    for plane, index in zip(planes, indices, strict=True):
-        measured = plane[plane.isfinite()]
+    problems = {}
+    for index, (plane, is_known) in enumerate(zip(planes, is_measured, strict=True)):
+        measured = plane[is_known]
         if measured.numel() == 0:
-            reasons[index] = f"band {band} has no measured pixel where the model looks"
+            problems[index] = "has no measured pixel where the model looks"
         elif measured.min() == measured.max():
-            reasons[index] = f"band {band} is constant ({measured[0]:.4g}) where the model looks"
-        plane[~plane.isfinite()] = measured.median() if measured.numel() else 0.0
-    return planes
+            problems[index] = f"is constant ({measured[0]:.4g}) where the model looks"
+        plane[~is_known] = measured.median() if measured.numel() else 0.0
+    return planes, problems
+
+
+def _why_useless(card: ModelCard, problems: list[str], bands_there: int) -> str | None:
+    """Why an object cannot be scored, some of whose bands have these problems."""
+    if card.bands_may_be_missing and len(problems) < bands_there:
+        return None
+    return "; ".join(problems) or None
+
+
+def _why_too_few_bands(card: ModelCard, stored: StoredObject) -> str:
+    has = f"it has bands {', '.join(stored.bands)}; {card.title} needs"
+    if card.bands_may_be_missing:
+        return (
+            f"{has} one of {', '.join(card.bands)}: ingest one, choose another model, or make a new campaign "
+            f"and say there which it stands for (lensvet ingest --band {stored.bands[0]}={card.bands[0]})"
+        )
+    return f"{has} {', '.join(card.bands)}: ingest the missing bands or choose another model"
 
 
 def _largest_shape(card: ModelCard, store: CutoutStore, group: str) -> tuple[int, int]:
-    """(y, x) in model pixels that every band covers."""
-    heights, widths = zip(*(_cells(card, store, group, band) for band in card.bands), strict=True)
+    """(y, x) in model pixels that every band that is there covers."""
+    heights, widths = zip(
+        *(_cells(card, store, group, band) for band in _present(card, store, group)), strict=True
+    )
     return min(heights), min(widths)
 
 
@@ -185,7 +255,7 @@ def _cells(card: ModelCard, store: CutoutStore, group: str, band: str) -> tuple[
 
 def _why_too_small(card: ModelCard, store: CutoutStore, group: str) -> str | None:
     needed = card.field_px or 1
-    for band in card.bands:
+    for band in _present(card, store, group):
         if min(_cells(card, store, group, band)) < needed:
             height, width = store.shape(group, band)
             scale = store.pixel_scale_arcsec(group, band)

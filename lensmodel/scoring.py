@@ -27,7 +27,7 @@ from lensmodel.errors import ModelError
 from lensmodel.explain.agreement import where_why
 from lensmodel.models import ModelCard, check_survey, load_network, write_card
 from lensmodel.networks import LensNetwork, NetworkOutput
-from lensmodel.preprocessing import Field, field_of
+from lensmodel.preprocessing import Field, bands_missing, field_of
 
 BATCH_SIZE = 16  # a larger batch does not stay in the cache of a core, and takes longer per image
 SECONDS_PER_PART = 1.0
@@ -39,7 +39,7 @@ ScoreRow = dict[str, object]
 class ScoringReport:
     """What a run did: objects scored, refused with a reason, and left alone since they had a row.
 
-    reasons : of the refused ones, and how often each was given.
+    reasons : of the refused ones, and how often each was given. bands_missing : how often which bands were not there.
     """
 
     scored: int
@@ -47,6 +47,7 @@ class ScoringReport:
     already_there: int
     seconds: float
     reasons: Counter[str] = field(default_factory=Counter)
+    bands_missing: Counter[str] = field(default_factory=Counter)
 
 
 def score(
@@ -95,7 +96,9 @@ def score(
             parts.flush()
     already_there = len(objects) - len(waiting)
     seconds = time.monotonic() - started
-    return ScoringReport(parts.scored, parts.refused, already_there, seconds, parts.reasons)
+    return ScoringReport(
+        parts.scored, parts.refused, already_there, seconds, parts.reasons, parts.bands_missing
+    )
 
 
 @torch.inference_mode()
@@ -117,8 +120,10 @@ def score_rows(
         output: NetworkOutput = network(normalised)
         agreement = where_why(network, output, field.shape, card.pixel_scale_arcsec)
         verdicts += _verdicts(output, agreement, field)
-    for index, verdict in zip(batch.seen, verdicts, strict=True):
+    missing = bands_missing(card, batch.flux)
+    for index, verdict, lacking in zip(batch.seen, verdicts, missing, strict=True):
         rows[index] |= verdict | _on_the_sky(batch.objects[index], verdict)
+        rows[index]["bands_missing"] = lacking if "logit" in verdict else None
     return rows
 
 
@@ -132,6 +137,7 @@ class _Parts:
         self.scored = 0
         self.refused = 0
         self.reasons: Counter[str] = Counter()
+        self.bands_missing: Counter[str] = Counter()
 
     def add(self, rows: list[ScoreRow]) -> None:
         self._rows += rows
@@ -139,6 +145,7 @@ class _Parts:
         self.scored += scored
         self.refused += len(rows) - scored
         self.reasons.update(str(row["reason"]) for row in rows if "logit" not in row)
+        self.bands_missing.update(str(row["bands_missing"]) for row in rows if row.get("bands_missing"))
         if time.monotonic() >= self._due:
             self.flush()
 

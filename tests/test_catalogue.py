@@ -7,6 +7,7 @@ import math
 import astropy.io.votable.ucd as ucd_words
 import astropy.units as u
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from data.campaign import Campaign
@@ -114,6 +115,17 @@ def test_scores_of_the_newest_or_the_named_model_are_joined(filled, store):
     assert _row(filled, store, "two")["model_version"] is None
     with pytest.raises(ExportError, match=r"other-9 has no scores .* old-1, evidence-net"):
         catalogue_rows(filled, store, model_version="other-9")
+
+
+def test_the_bands_that_a_model_judged_without_are_named(filled, store):
+    rows = [{"object_id": "one", "logit": 1.0, "bands_missing": "Y,J,H"}, {"object_id": "two", "logit": 1.0}]
+    part = write_part(filled.scores_path(MODEL), pa.Table.from_pylist(rows, schema=SCORE_SCHEMA))
+    assert (_row(filled, store)["bands_missing"], _row(filled, store, "two")["bands_missing"]) == (
+        "Y,J,H",
+        None,
+    )
+    pq.write_table(pq.read_table(part).drop_columns("bands_missing"), part)  # as it was before there was one
+    assert (_row(filled, store)["bands_missing"], _row(filled, store)["logit"]) == (None, 1.0)
 
 
 def test_the_last_score_of_an_object_counts(filled, store):

@@ -16,7 +16,7 @@ from lensmodel.explain.objects import on_cutout
 from lensmodel.models import MODELS, load_network
 from lensmodel.networks import NetworkOutput
 from lensmodel.preprocessing import Field
-from tests.fixtures.networks import added_model, random_network
+from tests.fixtures.networks import added_model, evidence_model, random_network
 from tests.fixtures.packed import fill, planes
 
 
@@ -131,6 +131,25 @@ def test_an_object_without_the_reference_band_is_mapped_on_its_first(campaign, t
     fill(campaign, [Cutout("j", bands)])
     map_ = explain_one(campaign, added_model(tmp_path, "ou-j"), "grad-cam", "j")
     assert (map_.values.shape, map_.pixel_scale_arcsec) == ((70, 70), 0.3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("bands", [("VIS",), ("J", "H")])
+def test_what_was_judged_without_some_bands_is_explained_without_them(campaign, tmp_path, method, bands):
+    """As the network alone explains the same image, with what it makes of a missing band."""
+    given = planes((64, 64), bands=bands)
+    fill(campaign, [Cutout("a", given)])
+    card = evidence_model(tmp_path)
+    map_ = explain_one(campaign, card, method, "a")
+    assert (map_.values.shape, map_.pixel_scale_arcsec) == ((64, 64), 0.1)
+    network = load_network(card)
+    flux = torch.full((1, 4, 64, 64), torch.nan)
+    for band in bands:
+        flux[0, card.bands.index(band)] = torch.from_numpy(given[band].flux)
+    with torch.no_grad():
+        expected = explain(network, card, network.normalise(flux)[0], method)
+    np.testing.assert_allclose(map_.values, expected, atol=1e-6)
+    assert np.isfinite(map_.values).mean() > 0.5
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.05])

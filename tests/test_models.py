@@ -13,6 +13,7 @@ from lensmodel.errors import ModelError, WeightsError
 from lensmodel.models import (
     MODELS,
     SHIPPED,
+    _recognised,
     add_model,
     known_models,
     load_network,
@@ -21,7 +22,7 @@ from lensmodel.models import (
     read_card,
     write_card,
 )
-from tests.fixtures.networks import added_model, random_network, random_weights
+from tests.fixtures.networks import added_model, evidence_model, random_network, random_weights
 
 WILDE = ("ou-j", "ou-y", "ou-h", "ou-jyh", "ou-66", "ou-vis", "ou-200")
 
@@ -235,3 +236,41 @@ def test_the_tables_are_read_without_torch():
         "import sys, lensmodel.models, lensmodel.explain, lensmodel.errors; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("said", "expected"), [({}, False), ({"bands_may_be_missing": True}, True)])
+def test_a_card_says_whether_bands_may_be_missing_and_an_older_one_means_no(tmp_path, said, expected):
+    path = tmp_path / "mine.json"
+    write_card(evidence_model(tmp_path), path)
+    random_weights(tmp_path, "evidence-net").rename(tmp_path / "mine.pt")
+    values = json.loads(path.read_text())
+    del values["bands_may_be_missing"]
+    path.write_text(json.dumps(values | said | {"a field of the future": 1}))
+    card = read_card(path)
+    assert card.bands_may_be_missing is expected
+    write_card(card, path)
+    assert read_card(path) == card
+
+
+@pytest.mark.parametrize(
+    ("architecture", "said", "expected"),
+    [("evidence-net", "yes", "true or false"), ("ou-66", True, "false, for OU-66 needs every band")],
+)
+def test_a_card_cannot_say_that_of_a_network_that_needs_every_band(tmp_path, architecture, said, expected):
+    card = dataclasses.replace(
+        added_model(tmp_path),
+        architecture=architecture,
+        bands=MODELS[architecture].bands,
+        bands_may_be_missing=said,
+    )
+    path = card.weights_path.with_suffix(".json")
+    write_card(card, path)
+    with pytest.raises(ModelError, match=f"bands_may_be_missing .*; expected {expected}"):
+        read_card(path)
+
+
+def test_a_weight_file_alone_does_not_say_that_it_was_trained_without_bands(tmp_path):
+    assert MODELS["evidence-net"].bands_may_be_missing
+    weights = random_weights(tmp_path, "evidence-net")
+    card = _recognised(weights)
+    assert card.bands_may_be_missing is False

@@ -46,9 +46,30 @@ def test_recomputing_windows_gives_what_full_passes_give(name, shape, side):
     corners += [(random.integers(last_y + 1), random.integers(last_x + 1)) for _ in range(12)]
     with torch.inference_mode():
         stack = Stack.of(network.features, image)
-        given = network.judge(stack.maps_with_hidden(torch.tensor(corners), side, 0.25)).logit
+        given = network.judge(
+            stack.maps_with_hidden(torch.tensor(corners), side, torch.full((len(image),), 0.25))
+        ).logit
     expected = by_full_passes(network, image, corners, side, 0.25)
     torch.testing.assert_close(given, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("missing", [(1, 2, 3), (0,), (1, 3)])
+def test_hiding_a_square_does_not_touch_a_missing_band(missing):
+    """Every square of the map against a full pass in which only the bands that are there are hidden."""
+    network = random_network("evidence-net")
+    image = an_image(4, (40, 36))
+    image[list(missing)] = -1.0
+    there = [band for band in range(4) if band not in missing]
+    drawn = occlusion.explain(network, image, window_px=9)
+    with torch.inference_mode():
+        before = network(image[None]).logit.double().sigmoid()
+        for top in (0, 9, 31):
+            for left in (0, 18, 27):
+                one = image.clone()
+                one[there, top : top + 9, left : left + 9] = 0.0
+                change = (network(one[None]).logit.double().sigmoid() - before).item()
+                assert drawn[min(top + 5, 39), left + 5] == pytest.approx(change, rel=1e-4, abs=1e-9)
+    assert np.abs(drawn).max() > 0
 
 
 def test_the_map_is_the_change_of_p_on_each_square():
@@ -100,6 +121,25 @@ def test_a_network_that_windows_cannot_do_gets_full_passes():
     before = _Sharp()(image[None]).logit.sigmoid().item()
     after = by_full_passes(_Sharp(), image, [(3, 6)], 3, 0.0).sigmoid().item()
     assert drawn[4, 7] == pytest.approx(after - before, abs=1e-6)
+
+
+class _SharpInTwoBands(_Brightness):
+    features = nn.Sequential(nn.InstanceNorm2d(2), nn.ReLU())
+
+    def judge(self, feature_map):
+        return NetworkOutput(feature_map[:, 0].amax((1, 2)) - 1)
+
+
+def test_full_passes_leave_a_missing_band_alone_too(monkeypatch):
+    seen = []
+    network = _SharpInTwoBands()
+    image = an_image(2, (9, 9))
+    image[1] = -1.0
+    monkeypatch.setattr(network, "forward", lambda images: seen.append(images) or network.judge(images))
+    occlusion.explain(network, image, window_px=3)
+    hidden = seen[-1]
+    assert (hidden[:, 1] == -1).all()
+    assert (hidden[5, 0, 3:6, 6:9] == 0).all()
 
 
 def test_the_image_is_left_as_it_was():

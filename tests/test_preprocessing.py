@@ -9,7 +9,7 @@ import torch
 from data.cutout_store import CutoutStore
 from data.cutouts import Cutout, Plane
 from lensmodel.models import MODELS, ModelCard
-from lensmodel.preprocessing import Field, field_of, flux_batch, why_not
+from lensmodel.preprocessing import Field, bands_missing, field_of, flux_batch, why_not
 from tests.fixtures.packed import planes
 
 
@@ -155,3 +155,109 @@ def test_rows_may_come_in_any_order_and_with_gaps(tmp_path):
     flux, _ = seen(card, store, stored[7], stored[2], stored[4])
     for row, one in zip(flux, (stored[7], stored[2], stored[4]), strict=True):
         assert torch.equal(row, seen(card, store, one)[0][0])
+
+
+@pytest.mark.parametrize("bands", [("VIS",), ("H",), ("H", "VIS"), ("VIS", "J", "g")])
+def test_a_band_that_an_object_lacks_is_a_plane_of_nan_and_the_others_are_as_ever(tmp_path, bands):
+    card = a_card("evidence-net")
+    cutout = Cutout("a", planes((60, 81), bands=bands))
+    store, (stored,) = pack(tmp_path, cutout)
+    assert why_not(card, stored, store) is None
+    assert field_of(card, store, stored.cutout_group) == Field((60, 81))
+    flux, reasons = seen(card, store, stored)
+    assert reasons == [None]
+    assert flux.dtype == torch.float32
+    for channel, band in zip(flux[0], card.bands, strict=True):
+        if band in bands:
+            np.testing.assert_array_equal(channel, cutout.planes[band].flux)
+        else:
+            assert channel.isnan().all()
+    assert bands_missing(card, flux) == [",".join(band for band in card.bands if band not in bands)]
+
+
+def test_bands_that_are_there_set_the_field_whatever_their_pixels(tmp_path):
+    card = a_card("evidence-net")
+    store, (stored,) = pack(tmp_path, Cutout("a", {"H": Plane(planes((40, 40))["H"].flux, 0.3)}))
+    assert field_of(card, store, stored.cutout_group) == Field((120, 120))
+    flux, _ = seen(card, store, stored)
+    assert flux.shape == (1, 4, 120, 120)
+    assert torch.isfinite(flux[0, 3]).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, -3.5])
+def test_a_band_of_no_use_is_missing_for_that_object_alone(tmp_path, value):
+    card = a_card("evidence-net")
+    given = planes()
+    given["Y"].flux[:] = value
+    store, stored = pack(tmp_path, Cutout("a", given), Cutout("b", planes(seed=1)))
+    flux, reasons = seen(card, store, *stored)
+    assert reasons == [None, None]
+    assert bands_missing(card, flux) == ["Y", None]
+    assert flux[0, 1].isnan().all()
+    assert torch.isfinite(flux[0, [0, 2, 3]]).all()
+    assert torch.equal(flux[1], seen(card, store, stored[1])[0][0])
+
+
+@pytest.mark.parametrize("bands", [("VIS",), ("VIS", "H")])
+def test_an_object_without_a_band_of_use_has_a_reason_for_each(tmp_path, bands):
+    given = planes(bands=bands)
+    for band, value in zip(bands, (7.0, np.nan), strict=False):
+        given[band].flux[:] = value
+    store, (stored,) = pack(tmp_path, Cutout("a", given))
+    _, (reason,) = seen(a_card("evidence-net"), store, stored)
+    assert "band VIS is constant (7) where the model looks" in reason
+    assert ("band H has no measured pixel where the model looks" in reason) == ("H" in bands)
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.05, 0.07, 0.3])
+def test_what_was_not_measured_stays_nan_for_a_model_that_can_be_told(tmp_path, scale):
+    """Two thirds filled with their own median would leave a band that seems to have no noise."""
+    given = planes((120, 120), scale=scale, bands=("VIS",))
+    given["VIS"].flux[:80] = np.nan
+    given["VIS"].flux[100, 60] = np.inf
+    store, (stored,) = pack(tmp_path, Cutout("a", given))
+    card = a_card("evidence-net")
+    flux, reasons = seen(card, store, stored)
+    assert reasons == [None]
+    assert bands_missing(card, flux) == ["Y,J,H"]
+    rows = flux.shape[2]
+    y = (np.arange(rows) - (rows - 1) / 2) * card.pixel_scale_arcsec
+    measured_from = (80 - 119 / 2) * scale
+    assert flux[0, 0, y < measured_from - card.pixel_scale_arcsec - scale].isnan().all()
+    inside = flux[0, 0, y > measured_from + card.pixel_scale_arcsec + scale]
+    assert inside.isfinite().float().mean() > 0.99
+
+
+def test_a_mask_of_zeros_is_not_measured_and_a_few_zeros_are(tmp_path):
+    masked, sparse = planes(bands=("VIS",)), planes(bands=("VIS",), seed=1)
+    masked["VIS"].flux[:101] = 0.0
+    sparse["VIS"].flux[:99] = 0.0
+    store, stored = pack(tmp_path, Cutout("a", masked), Cutout("b", sparse))
+    flux, reasons = seen(a_card("evidence-net"), store, *stored)
+    assert reasons == [None, None]
+    assert flux[0, 0, :101].isnan().all()
+    np.testing.assert_array_equal(flux[0, 0, 101:], masked["VIS"].flux[101:])
+    np.testing.assert_array_equal(flux[1, 0], sparse["VIS"].flux)
+
+
+@pytest.mark.parametrize(
+    ("cutout", "complaint"),
+    [
+        (
+            Cutout("a", planes(bands=("F814W",))),
+            "it has bands F814W; Evidence network needs one of VIS, Y, J, H",
+        ),
+        (Cutout("a", planes(bands=("F814W",))), "lensvet ingest --band F814W=VIS"),
+        (Cutout("a", planes(bands=("VIS",), scale=float("nan"))), "the pixel scale of VIS is not known"),
+        (Cutout("a", planes(bands=("VIS",), scale=0.01, shape=(8, 8))), "ingest larger cutouts"),
+    ],
+)
+def test_what_no_band_can_help_has_a_reason(tmp_path, cutout, complaint):
+    store, (stored,) = pack(tmp_path, cutout)
+    assert complaint in why_not(a_card("evidence-net"), stored, store)
+
+
+def test_weights_that_were_not_trained_for_it_need_every_band(tmp_path):
+    store, (stored,) = pack(tmp_path, Cutout("a", planes(bands=("VIS",))))
+    card = a_card("evidence-net", bands_may_be_missing=False)
+    assert "it has bands VIS; Evidence network needs VIS, Y, J, H" in why_not(card, stored, store)

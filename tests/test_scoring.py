@@ -17,14 +17,14 @@ from data.cutouts import Cutout
 from data.errors import CampaignError
 from data.files import held_alone
 from data.objects import ObjectTable
-from data.scores import SCORE_SCHEMA, scores_of
+from data.scores import SCORE_SCHEMA, read_part, scores_of
 from lensmodel.batches import side_by_side, steps
 from lensmodel.errors import ModelError
 from lensmodel.models import load_network
 from lensmodel.networks import LensNetwork, NetworkOutput
 from lensmodel.preprocessing import flux_batch
 from lensmodel.scoring import score
-from tests.fixtures.networks import added_model, random_network
+from tests.fixtures.networks import added_model, evidence_model, random_network
 from tests.fixtures.packed import NORTH_UP, fill, planes
 from tests.fixtures.scoring_run import score_slowly
 
@@ -184,6 +184,58 @@ def test_a_network_with_evidence_says_where_and_how_well_it_agrees(campaign, tmp
     for row in rows_of(campaign, card)[0].values():
         assert 0 <= row["where_why"] <= 1
         assert abs(row["x_arcsec"]) < 3.5
+
+
+def test_objects_that_lack_bands_are_judged_without_them_and_it_is_said(campaign, tmp_path):
+    dark = planes((64, 64), seed=3)
+    dark["Y"].flux[:] = np.nan
+    empty = planes((64, 64), seed=4, bands=("VIS",))
+    empty["VIS"].flux[:] = 0.0
+    cutouts = {
+        "whole": planes((64, 64)), "vis": planes((64, 64), seed=1, bands=("VIS",)),
+        "vis and h": planes((64, 64), seed=2, bands=("VIS", "H")), "dark": dark, "empty": empty,
+        "other": planes((64, 64), seed=5, bands=("g",)),
+    }  # fmt: skip
+    fill(campaign, [Cutout(name, its) for name, its in cutouts.items()])
+    card = evidence_model(tmp_path)
+    report = score(campaign, card)
+    assert (report.scored, report.refused) == (4, 2)
+    assert report.bands_missing == {"Y,J,H": 1, "Y,J": 1, "Y": 1}
+    rows, _ = rows_of(campaign, card)
+    assert {name: row["bands_missing"] for name, row in rows.items()} == {
+        "whole": None, "vis": "Y,J,H", "vis and h": "Y,J", "dark": "Y", "empty": None, "other": None,
+    }  # fmt: skip
+    assert rows["empty"]["reason"] == "band VIS has no measured pixel where the model looks"
+    assert "it has bands g; Random network needs one of VIS, Y, J, H" in rows["other"]["reason"]
+    network = load_network(card)
+    for name in ("vis", "vis and h", "dark"):
+        flux = torch.full((1, 4, 64, 64), torch.nan)
+        for channel, band in enumerate(card.bands):
+            if band in cutouts[name]:
+                flux[0, channel] = torch.from_numpy(cutouts[name][band].flux)
+        with torch.inference_mode():
+            expected = network(network.normalise(flux))
+        assert rows[name]["logit"] == pytest.approx(expected.logit.item(), abs=1e-5)
+        assert rows[name]["x_arcsec"] == pytest.approx(expected.x_arcsec.item(), abs=1e-4)
+        assert 0 <= rows[name]["where_why"] <= 1
+
+
+def test_parts_from_before_a_column_are_read_beside_new_ones(campaign, tmp_path):
+    fill(campaign, [Cutout("vis", planes((64, 64), bands=("VIS",)))])
+    card = evidence_model(tmp_path)
+    score(campaign, card)
+    (new,) = campaign.score_parts(card.version)
+    old = new.with_name("part-000001.parquet")
+    columns = [name for name in SCORE_SCHEMA.names if name != "bands_missing"]
+    table = pq.read_table(new).select(columns)
+    pq.write_table(table.set_column(0, "object_id", pa.array(["old"])), old)
+    for parts in ([old, new], [new, old]):
+        found = scores_of(parts, ["vis", "old"])
+        assert (found["vis"]["bands_missing"], found["old"]["bands_missing"]) == ("Y,J,H", None)
+        assert found["old"]["logit"] == found["vis"]["logit"]
+    assert scores_of([old], ["old"])["old"]["bands_missing"] is None
+    assert read_part(old).schema.equals(SCORE_SCHEMA)
+    assert read_part(new).equals(pq.read_table(new))
 
 
 def test_the_first_part_is_there_after_the_first_batch(campaign, tmp_path):

@@ -47,7 +47,7 @@ def _list() -> None:
         table.add_row(
             card.name,
             card.sha256[:8],
-            " ".join(card.bands),
+            ("any of " if card.bands_may_be_missing else "") + " ".join(card.bands),
             f"{card.field_px or 'any'} of {card.pixel_scale_arcsec:g}″",
             "yes" if card.predicts_position else "off a map",
             "none" if card.prior is None else f"{card.prior:.2g}",

@@ -115,5 +115,7 @@ def _print_report(card: "ModelCard", report: "ScoringReport") -> None:
         f"{report.already_there:,} were there; {report.seconds:.1f} s",
         flush=True,
     )
+    for bands, count in report.bands_missing.most_common(REASONS_SHOWN):
+        print(f"  judged without {bands.replace(',', ', ')}, {count:,} times", flush=True)
     for reason, count in report.reasons.most_common(REASONS_SHOWN):
         print(f"  not scorable, {count:,} times: {reason}", flush=True)

@@ -22,7 +22,8 @@ def explain(
 ) -> NDArray[np.float32]:
     """Change of p for each square, on the pixels of the square.
 
-    normalised : (band, y, x). hidden : the normalised value that is put into a square.
+    normalised : (band, y, x). hidden : the normalised value that is put into a square; a band that is one
+    constant has nothing to hide and stays, for that constant may tell the network that the band is missing.
     window_px : side of a square, else `usual_window_px`. Squares tile the image from its first pixel on; the
     last ones end at its edge.
     """
@@ -31,7 +32,8 @@ def explain(
     tops, lefts = _first_pixels(height, side), _first_pixels(width, side)
     corners = torch.cartesian_prod(torch.tensor(tops), torch.tensor(lefts))
     before = network(normalised[None]).logit.double().sigmoid()
-    after = torch.cat(list(_logits(network, normalised, corners, side, hidden))).double().sigmoid()
+    behind = hidden_values(normalised, hidden)
+    after = torch.cat(list(_logits(network, normalised, corners, side, behind))).double().sigmoid()
     change = (after - before).reshape(len(tops), len(lefts)).numpy()
     rows, columns = np.arange(height) // side, np.arange(width) // side
     spread: NDArray[np.float32] = change[np.ix_(rows, columns)].astype(np.float32)
@@ -50,8 +52,14 @@ def usual_window_px(length: int) -> int:
     return -(-length // per_axis)
 
 
+def hidden_values(image: Tensor, hidden: float) -> Tensor:
+    """What each band of an image (band, y, x) becomes in a hidden square: (band,)."""
+    low, high = image.amin((1, 2)), image.amax((1, 2))
+    return torch.where(low == high, low, hidden)
+
+
 def _logits(
-    network: LensNetwork, image: Tensor, corners: Tensor, side: int, hidden: float
+    network: LensNetwork, image: Tensor, corners: Tensor, side: int, hidden: Tensor
 ) -> Iterator[Tensor]:
     """Logits with each square hidden, some squares at a time."""
     stack = Stack.of(network.features, image)
@@ -62,10 +70,10 @@ def _logits(
             yield network.judge(stack.maps_with_hidden(some, side, hidden)).logit
 
 
-def _with_hidden(image: Tensor, corners: Tensor, side: int, hidden: float) -> Tensor:
+def _with_hidden(image: Tensor, corners: Tensor, side: int, hidden: Tensor) -> Tensor:
     images = image.repeat(len(corners), 1, 1, 1)
     for copy, (top, left) in zip(images, corners.tolist(), strict=True):
-        copy[:, top : top + side, left : left + side] = hidden
+        copy[:, top : top + side, left : left + side] = hidden[:, None, None]
     return images
 
 

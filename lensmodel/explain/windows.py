@@ -43,13 +43,15 @@ class Stack:
             maps.append(layer(maps[-1].clone()[None])[0])  # a copy, since it may work in place
         return cls(layers, maps)
 
-    def maps_with_hidden(self, corners: Tensor, side: int, hidden: float) -> Tensor:
+    def maps_with_hidden(self, corners: Tensor, side: int, hidden: Tensor) -> Tensor:
         """The last map with each square hidden: (square, channel, y, x).
 
-        corners : (square, 2), first row and column of each square of `side` pixels that becomes `hidden`.
+        corners : (square, 2), first row and column of each square of `side` pixels.
+        hidden : (channel,), what they become.
         """
         channels, height, width = self.maps[0].shape
-        values = torch.full((len(corners), channels, min(side, height), min(side, width)), hidden)
+        shape = (len(corners), channels, min(side, height), min(side, width))
+        values = hidden[:, None, None].expand(shape).clone()  # a copy, since a layer may work in place
         windows = _Windows(values, corners[:, 0], corners[:, 1])
         for layer, (before, after) in zip(self.layers, pairwise(self.maps), strict=True):
             windows = _through(layer, before, after, windows)

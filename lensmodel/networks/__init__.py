@@ -37,7 +37,11 @@ class LensNetwork(nn.Module):
         raise NotImplementedError
 
     def normalise(self, flux: Tensor) -> Tensor:
-        """Flux (batch, band, y, x) scaled per image as the network was trained; finite for finite flux."""
+        """Flux (batch, band, y, x) scaled per image as the network was trained; finite for finite flux.
+
+        Where the architecture says `bands_may_be_missing`, NaN is what was not observed, and a plane of NaN a
+        band that is missing; what comes out is finite all the same, and a missing band's plane is constant.
+        """
         raise NotImplementedError
 
     def forward(self, normalised: Tensor) -> NetworkOutput:
