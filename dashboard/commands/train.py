@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from dashboard.commands.whole_numbers import whole_from
 
 if TYPE_CHECKING:
-    from lensmodel.training import EpochReport
+    from lensmodel.training.plan import EpochReport
 
-HELP = "train evidence-net on simulated campaigns: weights, card and metrics"
+HELP = "train evidence-net on simulated campaigns: weights, card, metrics and curves"
 EXAMPLES = """\
   lensvet train lessons --out trained
   lensvet train lessons more-lessons --out trained --epochs 9 --threads 2      last: lensvet models add
 Campaigns to learn from come from lensvet simulate, best with a recipe that has twins.
 The same command again goes on after the last whole pass.
+It trains on all GPUs in mixed precision, or on the CPU where there is none.
 One seed gives the same weights on one machine with one thread.
 """
 
@@ -31,6 +32,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="the last N images of each campaign are for calibration only (default: 1000)",
     )
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the training (default: 1)")
+    parser.add_argument(
+        "--devices",
+        type=whole_from(1),
+        metavar="N",
+        help="GPUs, or CPU processes without one (default: all GPUs)",
+    )
     parser.add_argument("--threads", type=whole_from(1), default=1, metavar="N", help="of torch (default: 1)")
 
 
@@ -40,17 +47,25 @@ def run(arguments: Namespace) -> None:
     import torch
 
     from dashboard.commands.progress import progress_bar
+    from dashboard.reports.training import write_curves
     from data.campaign import open_campaign
     from data.files import written_atomically
-    from lensmodel.training import TrainingPlan, lessons, measure, save_network, train
+    from lensmodel.training.plan import TrainingPlan
+    from lensmodel.training.run import curves, lessons, save_network, train
+    from lensmodel.training.validation import measure
 
     torch.set_num_threads(arguments.threads)
     campaigns = [open_campaign(path) for path in arguments.campaigns]
     arguments.out.mkdir(parents=True, exist_ok=True)
     learn, check = lessons(campaigns, validation=arguments.validation)
-    plan = TrainingPlan(epochs=arguments.epochs, seed=arguments.seed)
+    plan = TrainingPlan(epochs=arguments.epochs, seed=arguments.seed, devices=arguments.devices)
+
+    def after_epoch(report: "EpochReport") -> None:
+        print(_told(report), flush=True)
+        write_curves(curves(arguments.out), arguments.out / "curves.html")
+
     with progress_bar("training", "steps") as show:
-        network = train(learn, check, plan, folder=arguments.out, on_step=show, on_epoch=_tell)
+        network = train(learn, check, plan, folder=arguments.out, on_step=show, on_epoch=after_epoch)
     card = save_network(network, arguments.out)
     metrics = measure(network, check)
     with written_atomically(arguments.out / "metrics.json") as partial:
@@ -60,9 +75,8 @@ def run(arguments: Namespace) -> None:
     print(f"{card.weights_path}; next: lensvet models add {card.weights_path.with_suffix('.json')}")
 
 
-def _tell(report: "EpochReport") -> None:
-    print(
+def _told(report: "EpochReport") -> str:
+    return (
         f"pass {report.epoch}: loss {report.loss:.3f}, AUROC {report.auroc:.4f}, "
-        f"positions within {report.position_error_arcsec:.3f} arcsec in the median",
-        flush=True,
+        f"positions within {report.position_error_arcsec:.3f} arcsec in the median"
     )

@@ -15,26 +15,11 @@ class Recipe:
 
     shows: str
     weights: Mapping[str, float]
-    twins: bool = False
+    twins: float = 0
     field_px: int = 100
     centred: bool = False
 
 
-_TRAINING: dict[str, float] = {
-    "arc": 24,
-    "red arc": 6,
-    "ring": 8,
-    "group": 7,
-    "compound": 5,
-    "elliptical": 9,
-    "elliptical with companions": 12,
-    "spiral": 9,
-    "ring galaxy": 6,
-    "edge-on disc": 3,
-    "merger": 5,
-    "star or quasar": 2,
-    "blend": 4,
-}
 _DEMO: dict[str, float] = {
     "arc": 14,
     "red arc": 5,
@@ -63,6 +48,7 @@ def _lenses(
 _CONTAMINANTS: dict[str, float] = {
     "elliptical": 6,
     "elliptical with companions": 7,
+    "group with companions": 5,
     "spiral": 5,
     "ring galaxy": 6,
     "edge-on disc": 2,
@@ -78,33 +64,66 @@ _CONTAMINANTS: dict[str, float] = {
     "satellite trail": 1,
     "bad column": 1,
 }
-_SURVEY = _lenses("survey", 20, 6, 3, 3) | _lenses("uniform", 10, 2, 3, 3) | _CONTAMINANTS
+# Bright arcs in front of simple deflectors, which are learned first.
+_SIMPLE_LENSES: dict[str, float] = {"arc": 8, "red arc": 3, "ring": 4, "group": 3, "compound": 2}
+_SURVEY_LENSES = (
+    _lenses("survey", 20, 5, 3, 3) | _lenses("uniform", 10, 2, 3, 4) | {"rich group lens (survey)": 5}
+)
+# Hard negatives, with the twins, are half of all negatives: ring galaxies, companions, mergers and twins alike.
+_HELD_OUT_NEGATIVES: dict[str, float] = {
+    "ring galaxy": 7.5,
+    "elliptical with companions": 2.5,
+    "companions on a circle": 2.5,
+    "group with companions": 2.5,
+    "merger": 3.75,
+    "tidal arms": 3.75,
+    "elliptical": 7,
+    "spiral": 7,
+    "edge-on disc": 3.5,
+    "barred disc": 3.5,
+    "blend": 4,
+    "star or quasar": 1,
+    "star with spikes": 1,
+    "ghost": 0.75,
+    "cosmic ray": 0.75,
+    "satellite trail": 0.75,
+    "bad column": 0.75,
+}
+_HELD_OUT_LENSES = {scene: 40 / 55 * weight for scene, weight in _SURVEY_LENSES.items()}
 _PAPER_FIELD_PX = 200  # 20 arcsec, what OU-66 and OU-200 expect
 
 RECIPES: dict[str, Recipe] = {
     "training": Recipe(
-        "what evidence-net learned from: half lenses, costly contaminants most often", _TRAINING
+        "what evidence-net learns from: lenses of every kind, each followed by itself without a source, "
+        "and as many contaminants",
+        _SURVEY_LENSES
+        | _SIMPLE_LENSES
+        | {scene: 75 / 57 * weight for scene, weight in _CONTAMINANTS.items()},
+        twins=1,
+    ),
+    "held-out": Recipe(
+        "what networks are compared on: two in five are lenses by mass and redshift; twins, ring galaxies, "
+        "companions and mergers are half of the rest",
+        _HELD_OUT_LENSES | _HELD_OUT_NEGATIVES,
+        twins=7.5 / 40,
     ),
     "demo": Recipe("what the demo shows: a third lenses of every kind, the rest hard", _DEMO),
     "survey": Recipe(
-        "lenses by mass and redshift in front of sources as counted, half contaminants", _SURVEY
+        "lenses by mass and redshift in front of sources as counted, half contaminants",
+        _SURVEY_LENSES | _CONTAMINANTS,
     ),
-    "survey-twins": Recipe("survey, each lens followed by itself without a source", _SURVEY, twins=True),
     "wilde2022": Recipe(
         "20 arcsec, centred: compound arcs, double rings, single lenses and twins after Wilde et al. 2022",
         _lenses("wilde2022", 2, 0, 2, 2),
-        twins=True,
+        twins=1,
         field_px=_PAPER_FIELD_PX,
         centred=True,
     ),
     "wilde2022-uniform": Recipe(
         "the same with every mass, redshift and magnitude equally often",
         _lenses("uniform", 2, 0, 2, 2),
-        twins=True,
+        twins=1,
         field_px=_PAPER_FIELD_PX,
         centred=True,
-    ),
-    "training-twins": Recipe(
-        "training, each lens followed by itself without a source", _TRAINING, twins=True
     ),
 }

@@ -44,6 +44,12 @@ def faber_jackson_mag(dice: Dice, sigma_km_s: Tensor, redshift: Tensor) -> Tenso
     return dice.normal(absolute + distance_modulus_mag(redshift) + _K_AND_EVOLUTION_MAG * redshift, 0.3)
 
 
+def velocity_dispersion_km_s(mag_vis: Tensor, redshift: Tensor) -> Tensor:
+    """`faber_jackson_mag` the other way, without its scatter."""
+    absolute = mag_vis - distance_modulus_mag(redshift) - _K_AND_EVOLUTION_MAG * redshift
+    return 200 * 10 ** (-0.1 * (absolute - _MAG_AT_200_KM_S))
+
+
 def _lensing_ellipticals(dice: Dice) -> tuple[Tensor, Tensor]:
     """As numerous as observed, times the cross-section for lensing, which grows as sigma^4."""
     sigma = torch.linspace(*_SIGMA_RANGE_KM_S, 200)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from data.errors import CampaignError
-from data.simulations import artefacts, contaminants, impostors, lenses, strong_lenses
+from data.simulations import artefacts, contaminants, groups, impostors, lenses, strong_lenses
 from data.simulations.arcs import arc_mask, arc_truth
 from data.simulations.configurations import CONFIGURATIONS
 from data.simulations.dice import Dice
@@ -42,11 +42,13 @@ LENS_SCENES |= {
         ("group lens", strong_lenses.group_lens),
         ("compound lens", strong_lenses.compound_lens),
         ("double ring lens", strong_lenses.double_ring_lens),
+        ("rich group lens", groups.rich_group_lens),
     )
 }
 CONTAMINANT_SCENES: dict[str, Scene] = {
     "elliptical": contaminants.elliptical,
     "elliptical with companions": contaminants.elliptical_with_companions,
+    "group with companions": groups.group_with_companions,
     "spiral": contaminants.spiral,
     "ring galaxy": contaminants.ring_galaxy,
     "edge-on disc": contaminants.edge_on_disc,
@@ -134,27 +136,30 @@ def draw_chunk(seed: int, index: int, recipe: str) -> SimulatedChunk:
     """The `index`-th chunk of a recipe and seed; depends on nothing else."""
     mixture = RECIPES[recipe]
     generator = torch.Generator().manual_seed((seed * 1_000_003 + index) % 2**63)
-    names = list(mixture.weights)
-    drawn = [names[kind] for kind in Dice(CHUNK, generator).pick(list(mixture.weights.values())).tolist()]
-    scenes = with_twins(drawn, CHUNK) if mixture.twins else drawn
+    names, dice = list(mixture.weights), Dice(CHUNK, generator)
+    drawn = [names[kind] for kind in dice.pick(list(mixture.weights.values())).tolist()]
+    scenes = with_twins(drawn, dice.chance(mixture.twins).tolist(), CHUNK) if mixture.twins else drawn
     chunk = _blank(mixture)
+    followed = torch.tensor([after == TWIN for after in scenes[1:]] + [False])
     for name in names:
         rows = torch.tensor([row for row, scene in enumerate(scenes) if scene == name], dtype=torch.long)
         for some in rows.split(_AT_ONCE) if len(rows) else ():  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            _keep(
-                chunk, some, name, _paint(name, mixture, Dice(len(some), generator, centred=mixture.centred))
-            )
+            dice = Dice(len(some), generator, centred=mixture.centred)
+            _keep(chunk, some, name, _paint(name, mixture, dice), followed[some])
     return chunk
 
 
-def with_twins(scenes: list[str], number: int) -> list[str]:
-    """The first `number` places of a sequence in which each lens is followed by its twin; no twin is cut off."""
+def with_twins(scenes: list[str], followed: list[bool], number: int) -> list[str]:
+    """The first `number` places of a sequence in which some lenses are followed by their twins, which are never
+    cut off.
+
+    followed : for each scene, whether its twin follows if it is a lens.
+    """
     placed: list[str] = []
-    for scene in scenes:
-        if scene not in LENS_SCENES:
-            placed.append(scene)
-        elif len(placed) < number - 1:
-            placed += [scene, TWIN]
+    for scene, has_twin in zip(scenes, followed, strict=True):
+        twin = [TWIN] if has_twin and scene in LENS_SCENES else []
+        if len(placed) + len(twin) < number:
+            placed += [scene, *twin]
     return placed[:number]
 
 
@@ -183,8 +188,8 @@ def _paint(name: str, mixture: Recipe, dice: Dice) -> _Painted:
 
 def _subtypes(scene: str, configuration: Tensor | None, number: int) -> list[str]:
     """By what the images look like, where the scene says so; groups stay groups."""
-    if configuration is None or scene.startswith("group lens"):
-        return [scene.removesuffix(" lens").partition(" lens (")[0]] * number
+    if configuration is None or "group lens" in scene:
+        return [scene.removesuffix(" lens").partition(" lens (")[0].removeprefix("rich ")] * number
     return [CONFIGURATIONS[index] for index in configuration.tolist()]
 
 
@@ -200,18 +205,23 @@ def _blank(mixture: Recipe) -> SimulatedChunk:
     )
 
 
-def _keep(chunk: SimulatedChunk, rows: Tensor, name: str, painted: _Painted) -> None:
-    """Put painted objects into their places, twins one place after their lens."""
+def _keep(chunk: SimulatedChunk, rows: Tensor, name: str, painted: _Painted, followed: Tensor) -> None:
+    """Put painted objects into their places, twins one place after their lens where they are wanted."""
     chunk.images[rows], chunk.lensed[rows] = painted.images, painted.lensed
     chunk.is_lens[rows] = name in LENS_SCENES
     for row, subtype in zip(rows.tolist(), painted.subtypes, strict=True):
         chunk.subtypes[row] = subtype
     _keep_truth(chunk, rows, painted.truth)
     if painted.twins is not None:
-        chunk.images[rows + 1] = painted.twins
-        chunk.twin[rows], chunk.twin[rows + 1] = rows + 1, rows
-        shared = {k: v for k, v in painted.truth.items() if k in _OF_TWINS_TOO or k.startswith("sim_mag_")}
-        _keep_truth(chunk, rows + 1, shared)
+        _keep_twins(chunk, rows[followed], painted, followed)
+
+
+def _keep_twins(chunk: SimulatedChunk, rows: Tensor, painted: _Painted, followed: Tensor) -> None:
+    assert painted.twins is not None
+    chunk.images[rows + 1] = painted.twins[followed]
+    chunk.twin[rows], chunk.twin[rows + 1] = rows + 1, rows
+    shared = {k: v for k, v in painted.truth.items() if k in _OF_TWINS_TOO or k.startswith("sim_mag_")}
+    _keep_truth(chunk, rows + 1, {name: values[followed] for name, values in shared.items()})
 
 
 def _keep_truth(chunk: SimulatedChunk, rows: Tensor, values: Truth) -> None:

@@ -3,6 +3,7 @@
 Fluxes are those of the sources times what the lens does to them; `configurations` names the images.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -26,6 +27,7 @@ from data.simulations.populations import Population, faber_jackson_mag
 from data.simulations.sources import Source, draw_source
 
 SMALLEST_THETA_E_ARCSEC, LARGEST_THETA_E_ARCSEC = 0.45, 2.8
+_ATTEMPTS = 6  # to draw a pair of deflector and source with an Einstein radius in that range
 _REACH = 0.8  # sources lie within so many theta_E, as often at any distance: near ones are magnified more
 
 Truth = dict[str, Tensor]
@@ -43,23 +45,23 @@ class Lens:
 
 def galaxy_lens(dice: Dice, sky: Sky, population: Population) -> Truth:
     """An elliptical power law with shear in front of one source."""
-    z_lens, sigma = population.deflectors(dice)
-    z_source, mag = population.sources(dice, z_lens)
+    z_lens, sigma, z_source, mag = _deflector_and_source(dice, population)
     lens = _draw_lens(dice, sky, z_lens, sigma, z_source)
-    source = _place_source(dice, lens, z_source, mag, population)
+    source = place_source(dice, lens.mass, z_source, mag, population)
     beta = source_position(lens.mass, sky.x, sky.y)
-    return _finished(dice, sky, lens, _single(sky, lens, source, beta))
+    return finished_lens(dice, sky, lens, single_source(sky, lens, source, beta))
 
 
 def group_lens(dice: Dice, sky: Sky, population: Population) -> Truth:
     """An elliptical with one to three companions at its redshift, all of which deflect, and one source."""
-    z_lens, sigma = population.deflectors(dice)
-    z_source, mag = population.sources(dice, z_lens)
+    z_lens, sigma, z_source, mag = _deflector_and_source(dice, population)
     lens = _draw_lens(dice, sky, z_lens, sigma, z_source)
-    companions = [_draw_companion(dice, sky, lens, z_source, chance) for chance in (1.0, 0.5, 0.25)]
-    source = _place_source(dice, lens, z_source, mag, population)
+    drawn = [_draw_companion(dice, sky, lens, z_source, chance) for chance in (1.0, 0.5, 0.25)]
+    companions, galaxies = [mass for mass, _ in drawn], [galaxy for _, galaxy in drawn]
+    source = place_source(dice, lens.mass, z_source, mag, population)
     beta = source_position([lens.mass, *companions], sky.x, sky.y)
-    return _finished(dice, sky, lens, _single(sky, lens, source, beta))
+    arcs = single_source(sky, lens, source, beta) | members_truth(galaxies)
+    return finished_lens(dice, sky, lens, arcs)
 
 
 def compound_lens(dice: Dice, sky: Sky, population: Population, *, largest_offset: float = 0.5) -> Truth:
@@ -67,25 +69,39 @@ def compound_lens(dice: Dice, sky: Sky, population: Population, *, largest_offse
 
     largest_offset : of the sources from the axis, in theta_E; small ones make double rings.
     """
-    z_lens, sigma = population.deflectors(dice)
-    z_near, mag_near = population.sources(dice, z_lens)
+    z_lens, sigma, z_near, mag_near = _deflector_and_source(dice, population)
     z_near = torch.minimum(z_near, z_lens + 1.5)
     z_far, mag_far = population.sources(dice, z_near)
     lens = _draw_lens(dice, sky, z_lens, sigma, z_far)
     share = distance_ratio(z_lens, z_near) / distance_ratio(z_lens, z_far)
     seen_near = replace(lens, mass=replace(lens.mass, theta_e_arcsec=share * lens.mass.theta_e_arcsec))
-    near = _place_source(dice, seen_near, z_near, mag_near - 0.7, population, reach=largest_offset)
-    far = _place_source(dice, lens, z_far, mag_far - 0.7, population, reach=largest_offset)
+    near = place_source(dice, seen_near.mass, z_near, mag_near - 0.7, population, reach=largest_offset)
+    far = place_source(dice, lens.mass, z_far, mag_far - 0.7, population, reach=largest_offset)
     near_mass = _mass_of_source(dice, near, z_far)
     beta_near, beta_far = two_source_positions(lens.mass, near_mass, share, sky.x, sky.y)
     arcs = _two(sky, lens, near, far, beta_near, beta_far)
     arcs["sim_theta_E_near_source_arcsec"] = near_mass.theta_e_arcsec
-    return _finished(dice, sky, seen_near, arcs)
+    return finished_lens(dice, sky, seen_near, arcs)
 
 
 def double_ring_lens(dice: Dice, sky: Sky, population: Population) -> Truth:
     """`compound_lens` with both sources close to the axis; what it makes is named by its images all the same."""
     return compound_lens(dice, sky, population, largest_offset=0.12)
+
+
+def _deflector_and_source(dice: Dice, population: Population) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(lens redshift, velocity dispersion, source redshift, source magnitude), drawn again and again until
+    theta_E is one that VIS resolves; what still is not is left to be clamped."""
+    z_lens, sigma = population.deflectors(dice)
+    z_source, mag = population.sources(dice, z_lens)
+    for _ in range(_ATTEMPTS):
+        theta_e = einstein_radius_arcsec(sigma, z_lens, z_source)
+        again = (theta_e < SMALLEST_THETA_E_ARCSEC) | (theta_e > LARGEST_THETA_E_ARCSEC)
+        other_z_lens, other_sigma = population.deflectors(dice)
+        other_z_source, other_mag = population.sources(dice, other_z_lens)
+        z_lens, sigma = torch.where(again, other_z_lens, z_lens), torch.where(again, other_sigma, sigma)
+        z_source, mag = torch.where(again, other_z_source, z_source), torch.where(again, other_mag, mag)
+    return z_lens, sigma, z_source, mag
 
 
 def _draw_lens(dice: Dice, sky: Sky, z_lens: Tensor, sigma: Tensor, z_source: Tensor) -> Lens:
@@ -111,7 +127,17 @@ def _draw_lens(dice: Dice, sky: Sky, z_lens: Tensor, sigma: Tensor, z_source: Te
     return Lens(mass, galaxy, z_lens, sigma)
 
 
-def _draw_companion(dice: Dice, sky: Sky, lens: Lens, z_source: Tensor, chance: float) -> Mass:
+def members_truth(galaxies: Sequence[Galaxy]) -> Truth:
+    """Where the other galaxies of a group are, NaN where there is none: sim_member_1_x_arcsec and so on."""
+    truth = {}
+    for number, galaxy in enumerate(galaxies, start=1):
+        there = galaxy.mags[:, 0] < NOTHING_MAG / 2
+        for axis, place in (("x", galaxy.shape.x), ("y", galaxy.shape.y)):
+            truth[f"sim_member_{number}_{axis}_arcsec"] = torch.where(there, place, torch.nan)
+    return truth
+
+
+def _draw_companion(dice: Dice, sky: Sky, lens: Lens, z_source: Tensor, chance: float) -> tuple[Mass, Galaxy]:
     """A galaxy of the group, 0.3 to 2.5 mag fainter, with the mass that Faber-Jackson gives it."""
     present = dice.chance(chance)
     distance, angle = dice.uniform(0.8, 3.2), dice.angle()
@@ -130,14 +156,16 @@ def _draw_companion(dice: Dice, sky: Sky, lens: Lens, z_source: Tensor, chance: 
     theta_e = einstein_radius_arcsec(lens.sigma_km_s * 10 ** (-0.1 * fainter), lens.redshift, z_source)
     zero = torch.zeros(dice.number)
     strength = torch.where(present, theta_e, 0.0)
-    return Mass(shape.x, shape.y, shape.axis_ratio.clamp(max=0.97), shape.angle, strength, zero, zero)
+    mass = Mass(shape.x, shape.y, shape.axis_ratio.clamp(max=0.97), shape.angle, strength, zero, zero)
+    return mass, galaxy
 
 
-def _place_source(
-    dice: Dice, lens: Lens, redshift: Tensor, mag: Tensor, population: Population, reach: float = _REACH
+def place_source(
+    dice: Dice, mass: Mass, redshift: Tensor, mag: Tensor, population: Population, reach: float = _REACH
 ) -> Source:
-    distance, angle = reach * lens.mass.theta_e_arcsec * dice.uniform(0, 1), dice.angle()
-    x, y = lens.mass.x + distance * angle.cos(), lens.mass.y + distance * angle.sin()
+    """A source near the axis of a deflector: as often at any distance up to `reach` times its theta_E."""
+    distance, angle = reach * mass.theta_e_arcsec * dice.uniform(0, 1), dice.angle()
+    x, y = mass.x + distance * angle.cos(), mass.y + distance * angle.sin()
     return draw_source(dice, x, y, redshift=redshift, mag=mag, red_share=population.red_sources)
 
 
@@ -150,7 +178,8 @@ def _mass_of_source(dice: Dice, near: Source, z_far: Tensor) -> Mass:
     return Mass(body.x, body.y, body.axis_ratio.clamp(0.5, 0.97), body.angle, theta_e, zero, zero)
 
 
-def _single(sky: Sky, lens: Lens, source: Source, beta: tuple[Tensor, Tensor]) -> Truth:
+def single_source(sky: Sky, lens: Lens, source: Source, beta: tuple[Tensor, Tensor]) -> Truth:
+    """Paint the images of a lens's one source. beta : (x, y) where the sky's positions come from."""
     profile, truth = _draw_images(sky, source, beta)
     centre = lens.mass.x, lens.mass.y
     body = source.galaxy.shape
@@ -203,7 +232,8 @@ def _draw_images(sky: Sky, source: Source, beta: tuple[Tensor, Tensor]) -> tuple
     }
 
 
-def _finished(dice: Dice, sky: Sky, lens: Lens, arcs: Truth) -> Truth:
+def finished_lens(dice: Dice, sky: Sky, lens: Lens, arcs: Truth) -> Truth:
+    """Paint the neighbours and the detector's marks; the truth of a lens whose arcs are painted."""
     draw_field(dice, sky)
     mark_some(dice, sky, chance=0.08)
     mass = lens.mass

@@ -1,9 +1,11 @@
 """EvidenceNet: our own network. It weighs the evidence for a lens at each place; its verdict is their sum.
 
-A fully convolutional stack looks at 8.1 arcsec about each cell of a grid of 0.4 arcsec and gives the log odds
-of a lens centred there. Odds of places add up: the verdict is the log-sum-exp of the map, a larger field has
-more places where a lens may be, any size will do. The position is the mean of the odds about their peak, and
-sigma tells their spread.
+A fully convolutional stack looks at 11.3 arcsec about each cell of a grid of 0.4 arcsec and gives the log odds
+of a lens centred there against none in the image. A lens may be anywhere, so the odds of places are averaged: the
+verdict is the log-mean-exp of the map, and means the same for an image of any size. The position is the mean of
+the odds about their peak, and sigma tells their spread.
+
+Bands may be missing: a plane that is NaN everywhere is told to the network as absent, not filled with a sky.
 """
 
 from itertools import pairwise
@@ -20,7 +22,10 @@ _SOFTENING = 2.0  # noise units: linear below, logarithmic above
 _CEILING = 1e6  # softened units; half a million times the noise is nobody's galaxy
 _SAMPLING = 3  # every third pixel is enough for a median, at a third of the time
 _REACH_ARCSEC = 1.3  # about the peak: odds beyond are those of another place
-_PRIOR_LOG_ODDS = -7.0  # of a lens at one place, before training
+_PRIOR_LOG_ODDS = -1.0  # before training
+ABSENT = (
+    -1.0
+)  # what `normalise` makes of a band that was not observed; the sky is 0, no band's median is elsewhere
 
 
 class Place(NamedTuple):
@@ -77,22 +82,26 @@ class EvidenceNet(LensNetwork):
     def normalise(self, flux: Tensor) -> Tensor:
         """Each band about its median, in units of its noise (median absolute deviation), asinh-softened.
 
-        A constant band becomes 0, as does a pixel that is not finite.
+        A constant band becomes 0, as does a pixel that is not finite; a band without any that is becomes ABSENT.
         """
         sample = flux.flatten(2)[..., ::_SAMPLING]
         sample = torch.where(sample.isfinite(), sample, torch.nan)
+        absent = sample.isnan().all(-1)
+        sample = sample.masked_fill(absent[..., None], 0.0)
         median = _median(sample)[..., None, None]
         noise = 1.4826 * _median((sample - median[..., 0]).abs())[..., None, None]
         unit = torch.where(noise > 0, 1 / (_SOFTENING * noise), 0.0)
-        return _asinh(((flux - median) * unit).nan_to_num(0.0, 0.0, 0.0).clamp(-_CEILING, _CEILING))
+        softened = _asinh(((flux - median) * unit).nan_to_num(0.0, 0.0, 0.0).clamp(-_CEILING, _CEILING))
+        return softened.masked_fill(absent[..., None, None], ABSENT)
 
     def judge(self, feature_map: Tensor) -> NetworkOutput:
         """Verdict and position, for an image that the stride divides; `forward` corrects other sizes."""
         evidence = self.evidence(feature_map)[:, 0]
         x, y, near, far = self.place(evidence)
         cell = STRIDE_PX * self.pixel_scale_arcsec
+        mean = evidence.flatten(1).logsumexp(1)
         return NetworkOutput(
-            logit=self.verdict_sharpness * evidence.flatten(1).logsumexp(1) + self.verdict_shift,
+            logit=self.verdict_sharpness * mean + self.verdict_shift,
             x_arcsec=x,
             y_arcsec=y,
             position_sigma_arcsec=(self.sigma_scale**2 * near + far + (self.sigma_floor * cell) ** 2).sqrt(),

@@ -19,6 +19,8 @@ from lensmodel.models import MODELS, Architecture
 _NOISE_FROM = 256  # objects whose noise is measured
 _EDGE_PX = 10  # a window keeps its target at least so far from the edge
 _LARGEST = 6e4  # of half precision
+_ENOUGH_LENSED = 0.4  # of the lensed light's pixels inside the window, for the image to be called a lens
+_ALL_BANDS, _FIRST_ALONE, _FIRST_AND_SOME = 0.65, 0.15, 0.1  # shares of images; the rest have any bands
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,17 @@ class LabelledImages:
 
 
 class Batch(NamedTuple):
-    """Images as the network gets them: float flux, and the truth turned with them."""
+    """Images as the network gets them: float flux, NaN in bands that are missing, and the truth turned with them.
+
+    counts : (object,) bool, false for a lens whose arcs the window leaves out.
+    """
 
     flux: Tensor
     lensed: Tensor
     is_lens: Tensor
     x_px: Tensor
     y_px: Tensor
+    counts: Tensor
 
 
 def images_of(campaign: Campaign, architecture: str) -> LabelledImages:
@@ -90,7 +96,7 @@ def augmented(images: LabelledImages, rows: Tensor, *, size_px: int, generator: 
     """A batch as another telescope pointing might have seen it.
 
     Each image is cut to `size_px` about a random place that keeps the target inside, turned and mirrored; its
-    brightness, colours, noise and the registration of its bands vary a little.
+    brightness, colours, noise and the registration of its bands vary a little; some bands are missing in a third.
     """
     planes = torch.empty(len(rows), images.flux.shape[1] + 1, size_px, size_px)
     x_px, y_px = torch.empty(len(rows)), torch.empty(len(rows))
@@ -100,7 +106,11 @@ def augmented(images: LabelledImages, rows: Tensor, *, size_px: int, generator: 
         mirrored = bool(torch.randint(2, (), generator=generator))
         planes[place], x_px[place], y_px[place] = turned(window, x, y, quarter_turns=turns, mirrored=mirrored)
     flux = _as_if_observed_again(planes[:, :-1], generator)
-    return Batch(flux, planes[:, -1], images.is_lens[rows], x_px, y_px)
+    flux[~_bands_observed(len(rows), flux.shape[1], generator)] = torch.nan
+    lensed, is_lens = planes[:, -1], images.is_lens[rows]
+    all_lensed = images.lensed[rows].sum((1, 2))
+    counts = ~is_lens | (lensed.sum((1, 2)) >= _ENOUGH_LENSED * all_lensed)
+    return Batch(flux, lensed, is_lens, x_px, y_px, counts)
 
 
 def turned(
@@ -199,6 +209,18 @@ def _window(
     return window.float(), x, y
 
 
+def _bands_observed(number: int, bands: int, generator: torch.Generator) -> Tensor:
+    """Which bands each image has: (object, band) bool, at least one; the first is the sharpest."""
+    kind = torch.rand(number, 1, generator=generator)
+    observed = torch.rand(number, bands, generator=generator) < 0.5
+    lone = torch.randint(bands, (number, 1), generator=generator)
+    first = torch.arange(bands) == 0
+    observed |= ~observed.any(1, keepdim=True) & (torch.arange(bands) == lone)
+    observed = torch.where(kind < _ALL_BANDS + _FIRST_ALONE + _FIRST_AND_SOME, observed | first, observed)
+    observed = torch.where(kind < _ALL_BANDS + _FIRST_ALONE, first, observed)
+    return observed | (kind < _ALL_BANDS)
+
+
 def _as_if_observed_again(flux: Tensor, generator: torch.Generator) -> Tensor:
     number, bands = flux.shape[:2]
 
@@ -206,8 +228,9 @@ def _as_if_observed_again(flux: Tensor, generator: torch.Generator) -> Tensor:
         return torch.randn(shape, generator=generator)
 
     brightness = (0.2 * normal(number, 1, 1, 1) + 0.04 * normal(number, bands, 1, 1)).exp()
-    noisier = (torch.rand((number, 1, 1, 1), generator=generator) < 0.2) * 0.5
-    flux = flux * brightness + noisier * normal(*flux.shape)
+    flux = flux * brightness
+    noisier = (torch.rand(number, generator=generator) < 0.2).nonzero()[:, 0]
+    flux[noisier] += 0.5 * normal(len(noisier), *flux.shape[1:])
     for row in (torch.rand(number, generator=generator) < 0.2).nonzero()[:, 0].tolist():
         y, x = torch.randint(-1, 2, (2,), generator=generator).tolist()
         flux[row, 1:] = flux[row, 1:].roll((y, x), (-2, -1))

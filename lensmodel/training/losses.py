@@ -1,0 +1,66 @@
+"""What EvidenceNet is taught: the verdict, for lenses the place, and where lensed light is.
+
+The last has an answer for every cell; without it the network takes all ellipticals for lenses for many passes.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lensmodel.networks import NetworkOutput
+from lensmodel.networks.evidence_net import STRIDE_PX
+from lensmodel.training.images import Batch
+
+_PLACE_WEIGHT = 0.15  # of the cross-entropy over places
+_LENSED_WEIGHT = 3.0  # of the cross-entropy per cell of where lensed light is
+_LENSED_RARITY = 5.0  # how much a cell with lensed light counts against one without
+
+
+def loss_of(output: NetworkOutput, lensed_logit: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropies of the verdict, of lensed light per cell, and, for lenses, of the place."""
+    assert output.evidence is not None
+    counts = batch.counts.float()
+    truth = batch.is_lens.float()
+    verdict = functional.binary_cross_entropy_with_logits(output.logit, truth, weight=counts, reduction="sum")
+    loss = verdict / counts.sum().clamp(min=1)
+    # Five pixels about the centre of each cell; cells are centred on every STRIDE_PX-th pixel from the first.
+    lensed = functional.max_pool2d(batch.lensed, 5, stride=STRIDE_PX, padding=2)
+    rarity = torch.tensor(_LENSED_RARITY, device=lensed.device)
+    per_cell = functional.binary_cross_entropy_with_logits(lensed_logit, lensed, pos_weight=rarity)
+    loss = loss + _LENSED_WEIGHT * per_cell
+    lenses = batch.is_lens & batch.counts
+    if not bool(lenses.any()):
+        return loss
+    return loss + _PLACE_WEIGHT * place_loss(output.evidence[lenses], _true_shares(batch)[lenses])
+
+
+def place_loss(evidence: Tensor, shares: Tensor) -> Tensor:
+    """Cross-entropy of the map's odds against the cells' shares in the true position, (object, y, x) both.
+
+    The mean of the shares being the position, the map's spread is its uncertainty, up to the scale that
+    `validation.calibrate` fits.
+    """
+    log_share = evidence.flatten(1).log_softmax(1)
+    return -(shares.flatten(1) * log_share).sum(1).mean()
+
+
+def cell_shares(x_px: Tensor, y_px: Tensor, *, size_px: int, rows: int, columns: int) -> Tensor:
+    """Bilinear shares (object, y, x) of cells, their mean at the position, px from the image's centre."""
+    along = [
+        _linear_shares((offset + (size_px - 1) / 2) / STRIDE_PX, number)
+        for offset, number in ((y_px, rows), (x_px, columns))
+    ]
+    return along[0][:, :, None] * along[1][:, None, :]
+
+
+def _true_shares(batch: Batch) -> Tensor:
+    size_px = batch.flux.shape[-1]
+    cells = (size_px + STRIDE_PX - 1) // STRIDE_PX
+    return cell_shares(batch.x_px, batch.y_px, size_px=size_px, rows=cells, columns=cells)
+
+
+def _linear_shares(position: Tensor, number: int) -> Tensor:
+    """(object, cell) shares of the two cells beside a position; positions beyond the ends go to the end."""
+    cells = torch.arange(number, device=position.device)
+    distance = (cells - position.clamp(0, number - 1)[:, None]).abs()
+    return (1 - distance).clamp(min=0)

@@ -1,0 +1,25 @@
+"""How to train, and what a pass reports."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train. devices : how many GPUs, or CPU processes where there is none; None all GPUs."""
+
+    epochs: int = 12
+    batch: int = 48
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    seed: int = 1
+    devices: int | None = None
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One pass: mean training loss; on validation the area under the ROC curve and median position error."""
+
+    epoch: int
+    loss: float
+    auroc: float
+    position_error_arcsec: float

@@ -1,0 +1,83 @@
+"""How good a network is on labelled images that it did not learn from, and its calibration on them."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lensmodel.calibration import fit_sigma, fit_verdict
+from lensmodel.evaluation import auroc, completeness_at, expected_calibration_error, position_error_arcsec
+from lensmodel.networks import NetworkOutput
+from lensmodel.networks.evidence_net import STRIDE_PX, EvidenceNet
+from lensmodel.training.images import LabelledImages
+
+PRIOR = 0.5  # the share of lenses for which the verdict is calibrated
+
+
+@torch.inference_mode()
+def judged(network: EvidenceNet, images: LabelledImages, *, batch: int = 64) -> NetworkOutput:
+    """The network's output for all images, on the CPU; evidence maps left out."""
+    device = network.verdict_shift.device
+    outputs = [
+        network(network.normalise(images.flux[start : start + batch].float().to(device)))._replace(
+            evidence=None
+        )
+        for start in range(0, len(images), batch)
+    ]
+    joined: list[Any] = [
+        torch.cat([output[i] for output in outputs]).cpu() if outputs[0][i] is not None else None
+        for i in range(5)
+    ]
+    return NetworkOutput(*joined)
+
+
+def measure(network: EvidenceNet, images: LabelledImages) -> dict[str, float]:
+    """Figures of merit on labelled images; positions of lenses only."""
+    output = judged(network, images)
+    lens = images.is_lens.numpy()
+    p_lens = torch.sigmoid(output.logit).numpy()
+    error_x, error_y, sigma = _position_errors(network, images, output)
+    error = position_error_arcsec(error_x, error_y, 0.0, 0.0)
+    return {
+        "images": len(images),
+        "lenses": int(lens.sum()),
+        "auroc": auroc(output.logit.numpy(), lens),
+        "completeness_at_1_percent_false": completeness_at(
+            output.logit.numpy(), lens, false_positive_rate=0.01
+        ),
+        "calibration_error": expected_calibration_error(p_lens, lens),
+        "position_error_median_arcsec": float(torch.as_tensor(error).median()),
+        "position_error_90_percent_arcsec": float(torch.as_tensor(error).quantile(0.9)),
+        "position_within_1_sigma_per_axis": float((error_x.abs() < sigma).float().mean()),
+    }
+
+
+def calibrate(network: EvidenceNet, images: LabelledImages) -> None:
+    """Set the network's calibration from images that it did not learn from."""
+    network.verdict_sharpness.fill_(1.0)
+    network.verdict_shift.fill_(0.0)
+    network.sigma_floor.fill_(0.0)
+    network.sigma_scale.fill_(0.0)
+    output = judged(network, images)
+    error_x, error_y, far = _position_errors(network, images, output)
+    network.sigma_scale.fill_(1.0)
+    _, _, both = _position_errors(network, images, judged(network, images))
+    sharpness, shift = fit_verdict(output.logit, images.is_lens, prior=PRIOR)
+    scale, floor = fit_sigma(both**2 - far**2, far**2, error_x, error_y)
+    network.verdict_sharpness.fill_(sharpness)
+    network.verdict_shift.fill_(shift)
+    network.sigma_scale.fill_(scale)
+    network.sigma_floor.fill_(floor / (STRIDE_PX * network.pixel_scale_arcsec))
+
+
+def _position_errors(
+    network: EvidenceNet, images: LabelledImages, output: NetworkOutput
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Errors in x and y and the stated sigma, arcsec, lenses only."""
+    assert output.x_arcsec is not None
+    assert output.y_arcsec is not None
+    assert output.position_sigma_arcsec is not None
+    lens, scale = images.is_lens, network.pixel_scale_arcsec
+    error_x = (output.x_arcsec - images.x_px * scale)[lens]
+    error_y = (output.y_arcsec - images.y_px * scale)[lens]
+    return error_x, error_y, output.position_sigma_arcsec[lens]
