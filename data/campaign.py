@@ -4,19 +4,23 @@ import hashlib
 import re
 import tomllib
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from data.cutout_store import CutoutStore
 from data.errors import CampaignError
 from data.files import written_atomically
 from data.objects import ObjectTable
-from data.surveys import SURVEYS, Survey, survey_named
+from data.surveys import SURVEYS, Survey, canonical_band, survey_named
 
 REVEAL_POLICIES = ("open", "after-grade")
 
-_KEYS = ("id", "title", "survey", "reveal", "quorum", "database", "models", "shown_columns", "sources")
+_KEYS = (
+    *("id", "title", "survey", "reveal", "quorum", "database", "models", "shown_columns", "sources"),
+    "band_of_filter",
+)
 
 _SETTINGS = """\
 # What this campaign is. Read when a command starts; edit it with any editor.
@@ -35,6 +39,8 @@ shown_columns = []
 models = []
 # Files and folders that ingest has read; score --follow watches them.
 sources = []
+# Filters of other instruments and the band that each is taken for when it is read, such as {{ F814W = "VIS" }}.
+band_of_filter = {{}}
 """
 
 
@@ -44,6 +50,7 @@ class Campaign:
 
     identifier : tells campaigns apart in a browser that has seen several under one address.
     models : names of networks, the preferred one first.
+    survey : with the filters that this campaign takes for bands of it.
     shown_columns : catalogue columns that conclude nothing, and may be seen before a blind grade.
     """
 
@@ -172,7 +179,7 @@ def open_campaign(path: Path) -> Campaign:
         path=path,
         identifier=str(values.get("id") or _identifier_of(path)),
         title=str(values.get("title", path.resolve().name)),
-        survey=survey_named(values["survey"]),
+        survey=_survey(values),
         reveal=values.get("reveal", "open"),
         quorum=values.get("quorum", 1),
         database=values.get("database", "labels.sqlite"),
@@ -187,14 +194,61 @@ def remember_source(campaign: Campaign, source: Path) -> Campaign:
     text = str(source.resolve())
     if text in campaign.sources:
         return campaign
-    listed = "sources = [" + ", ".join(_toml_string(s) for s in (*campaign.sources, text)) + "]"
+    listed = ", ".join(_toml_string(s) for s in (*campaign.sources, text))
+    return _with_line(campaign, "sources", f"[{listed}]")
+
+
+def remember_filters(campaign: Campaign, filters: Sequence[tuple[str, str]]) -> Campaign:
+    """Add filters of other instruments, and the band that each is taken for, to `campaign.toml`.
+
+    Raises
+    ------
+    CampaignError
+        If a band is not one of the survey's, a filter is, or the campaign takes it for another band already.
+    """
+    taken = dict(campaign.survey.stand_ins)
+    problems = [
+        f"{name} is taken for {taken[name]}: make a new campaign to take it for {band}"
+        for name, band in filters
+        if taken.setdefault(name, band) != band
+    ]
+    problems += _filter_problems(dict(filters), campaign.survey)
+    if problems:
+        raise CampaignError(f"{campaign.path}: " + "; ".join(problems))
+    if taken == dict(campaign.survey.stand_ins):
+        return campaign
+    pairs = (f"{_toml_string(name)} = {_toml_string(band)}" for name, band in taken.items())
+    return _with_line(campaign, "band_of_filter", "{ " + ", ".join(pairs) + " }")
+
+
+def _with_line(campaign: Campaign, key: str, value: str) -> Campaign:
+    """The campaign with one setting replaced in its file, or put before all others if it was not there."""
     settings = campaign.settings_path.read_text(encoding="utf-8")
-    replaced, count = re.subn(r"(?ms)^sources\s*=\s*\[.*?\]\s*$", lambda _: listed, settings, count=1)
-    with written_atomically(campaign.settings_path) as partial:
-        partial.write_text(
-            replaced.rstrip() + "\n" if count else f"{settings.rstrip()}\n{listed}\n", encoding="utf-8"
+    opening, closing = re.escape(value[0]), re.escape(value[-1])
+    pattern = rf"(?ms)^{key}\s*=\s*{opening}.*?{closing}([ \t]*(?:#[^\n]*)?)$"
+    replaced, count = re.subn(pattern, lambda found: f"{key} = {value}{found[1]}", settings, count=1)
+    text = replaced if count else f"{key} = {value}\n{settings}"
+    if _without(text, key) != _without(settings, key):
+        raise CampaignError(
+            f"{campaign.settings_path} has {key} in a form that is not rewritten: put {key} = {value} there yourself"
         )
+    with written_atomically(campaign.settings_path) as partial:
+        partial.write_text(text.rstrip() + "\n", encoding="utf-8")
     return open_campaign(campaign.path)
+
+
+def _without(settings: str, key: str) -> dict[str, Any] | None:
+    """The other settings; None if they are not valid TOML."""
+    try:
+        return {name: value for name, value in tomllib.loads(settings).items() if name != key}
+    except tomllib.TOMLDecodeError:
+        return None
+
+
+def _survey(values: dict[str, Any]) -> Survey:
+    """The survey, with the filters that the settings take for its bands."""
+    survey = survey_named(values["survey"])
+    return replace(survey, stand_ins=tuple(values.get("band_of_filter", {}).items()))
 
 
 def _problems(values: dict[str, object]) -> Iterator[str]:
@@ -214,6 +268,22 @@ def _problems(values: dict[str, object]) -> Iterator[str]:
             yield f"{key} is not a list of texts"
     if not isinstance(values.get("database", ""), str):
         yield "database is not text"
+    if values.get("survey") in SURVEYS:
+        yield from _filter_problems(values.get("band_of_filter", {}), SURVEYS[str(values["survey"])])
+
+
+def _filter_problems(band_of_filter: object, survey: Survey) -> Iterator[str]:
+    if not isinstance(band_of_filter, dict):
+        yield 'band_of_filter is not a table such as { F814W = "VIS" }'
+        return
+    bands = [band.name for band in survey.bands]
+    for name, band in band_of_filter.items():
+        if not name.strip():
+            yield "band_of_filter names a filter without a name"
+        elif survey.band(canonical_band(name, survey)) is not None:
+            yield f"band_of_filter: {name} is a band of {survey.name} itself; expected a filter of another instrument"
+        if band not in bands:
+            yield f"band_of_filter: {name} is taken for {band!r}; expected one of {', '.join(bands)}"
 
 
 def _identifier_of(path: Path) -> str:

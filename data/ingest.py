@@ -3,19 +3,22 @@
 Running it again reads only what is new. An object's id is the catalogue's, else the file's stem.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.campaign import Campaign, remember_source
 from data.cutouts import Cutout
+from data.errors import CampaignError
 from data.files import held_alone
 from data.packing import Packer
 from data.readers.assembly import Known
 from data.readers.mosaics import cut_mosaics, holds_positions
 from data.readers.naming import split_stem
+from data.readers.parts import UNKNOWN
 from data.readers.pool import Job, read_jobs
 from data.readers.unit_reader import Found
 from data.readers.units import Rejected, SourceFile, Unit, find_units, list_files
@@ -50,6 +53,7 @@ def ingest(
     sources: Sequence[Path],
     *,
     catalogue: Path | None = None,
+    pixel_scale_arcsec: float | None = None,
     workers: int | None = None,
     on_progress: Callable[[IngestProgress], None] | None = None,
     remember: bool = True,
@@ -58,16 +62,19 @@ def ingest(
 
     catalogue : CSV, FITS, VOTable, ECSV or Parquet with ids, positions and columns of the objects. At its
         positions, cutouts are taken from images that are larger than one.
+    pixel_scale_arcsec : of images for which neither their file nor the catalogue states one.
     workers : processes that read; None chooses, 0 reads in this one.
     remember : whether `ingest_new` shall look at these sources from now on.
 
     Raises
     ------
     CampaignError
-        If a source does not exist, or another ingest is running.
+        If a source does not exist, the pixel scale is no positive number, or another ingest is running.
     CatalogueError
         If the catalogue cannot be read.
     """
+    if pixel_scale_arcsec is not None and not 0 < pixel_scale_arcsec < math.inf:
+        raise CampaignError(f"the pixel scale is {pixel_scale_arcsec:g} arcsec; expected a positive number")
     paths = list_files(sources, leave_out=_no_sources(campaign, catalogue))
     known = SourceCatalogue.open(catalogue) if catalogue is not None else None
     with held_alone(campaign.path / ".ingest.lock", doing="ingesting"):
@@ -76,7 +83,7 @@ def ingest(
         _remove_leftovers(campaign)
         rejections = Rejections(campaign.rejected_path)
         rejections.forget_missing()
-        run = _Run(campaign, known, rejections, on_progress)
+        run = _Run(campaign, known, rejections, on_progress, pixel_scale_arcsec)
         return run.over(paths, lambda _: True, workers)
 
 
@@ -115,7 +122,9 @@ class _Run:
         catalogue: SourceCatalogue | None,
         rejections: Rejections,
         on_progress: Callable[[IngestProgress], None] | None,
+        pixel_scale_arcsec: float | None = None,
     ) -> None:
+        self._stated = Known(pixel_scale_arcsec=UNKNOWN if pixel_scale_arcsec is None else pixel_scale_arcsec)
         self._survey = campaign.survey
         self._catalogue = catalogue
         self._rejections = rejections
@@ -173,10 +182,11 @@ class _Run:
 
     def _known(self, unit: Unit) -> Known:
         if self._catalogue is None:
-            return Known()
+            return self._stated
         files, stems = [file.path for file in unit.files], _stems(unit)
         rows = self._catalogue.rows_of(files, stems) or self._catalogue.rows_of(files, stems, 0)
-        return self._catalogue.entry(rows).known if rows else Known()
+        known = self._catalogue.entry(rows).known if rows else self._stated
+        return known if known.pixel_scale_arcsec > 0 else replace(self._stated, bands=known.bands)
 
     def _take_unit(self, unit: Unit, results: Iterable[Found | Rejected]) -> None:
         self._rejections.forget(unit.paths)

@@ -30,6 +30,7 @@ class Survey:
 
     composite_neutral_mag : AB magnitudes, up to a constant, of a source that the composite draws grey: about an
         early-type galaxy at z = 0.5, so that arcs of young stars come out blue.
+    stand_ins : (filter of another instrument, band that a campaign takes it for).
     """
 
     name: str
@@ -39,6 +40,7 @@ class Survey:
     composite: tuple[str, str, str]
     source: str
     composite_neutral_mag: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    stand_ins: tuple[tuple[str, str], ...] = ()
 
     def band(self, name: str) -> Band | None:
         """The band of that canonical name, or None."""

@@ -16,6 +16,8 @@ from dashboard.commands import COMMANDS
 from data.campaign import open_campaign
 from data.errors import CampaignError
 from tests.fixtures.campaigns import add_scores, filled_campaign
+from tests.fixtures.networks import evidence_model
+from tests.fixtures.odd_files import picture, write_fits
 from tests.fixtures.servers import API, address_in, lensvet_process
 
 
@@ -64,6 +66,9 @@ def test_help_imports_nothing_slow():
         ["serve", "x", "--port", "http"],
         ["simulate", "x", "--number", "ten", "--seed", "1"],
         ["ingest", "x"],
+        ["ingest", "x", "y", "--band", "F814W"],
+        ["ingest", "x", "y", "--band", "=VIS"],
+        ["ingest", "x", "y", "--pixel-scale", "small"],
         ["--nothing"],
     ],
     ids=" ".join,
@@ -96,6 +101,36 @@ def test_a_failure_is_one_line_and_exit_code_1(words: list[str], tmp_path, capsy
     error = capsys.readouterr().err
     assert error.startswith("lensvet: ")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--band", "F814W=I"], "F814W is taken for 'I'; expected one of VIS, Y, J, H"),
+        (["--band", "F814W=VIS", "--band", "F814W=H"], "F814W is taken for VIS"),
+        (["--pixel-scale", "-0.05"], "the pixel scale is -0.05 arcsec; expected a positive number"),
+        (["--pixel-scale", "nan"], "the pixel scale is nan arcsec; expected a positive number"),
+    ],
+)
+def test_a_filter_or_a_pixel_scale_that_cannot_be_is_refused(campaign, words, complaint, capsys):
+    before = campaign.settings_path.read_bytes()
+    assert run("ingest", campaign.path, campaign.path, *words) == 1
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.strip().count("\n") == 0
+    assert campaign.settings_path.read_bytes() == before
+
+
+def test_a_filter_of_another_instrument_is_scored_as_the_band_that_it_is_taken_for(
+    campaign, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("dashboard.commands.score.preferred_model", lambda *_: evidence_model(tmp_path))
+    write_fits(tmp_path / "hubble" / "a_F814W.fits", picture(60))
+    words = ["--band", "F814W=VIS", "--pixel-scale", "0.05"]
+    assert run("ingest", campaign.path, tmp_path / "hubble", *words) == 0
+    assert "F814W is taken for VIS" in capsys.readouterr().out
+    assert run("score", campaign.path) == 0
+    assert "judged without Y, J, H, 1 times" in capsys.readouterr().out
 
 
 def test_debug_shows_where_an_error_came_from(tmp_path):
@@ -192,6 +227,7 @@ class CARD:
 
 class REPORT:
     reasons: ClassVar = Counter()
+    bands_missing: ClassVar = Counter({"Y,J,H": 1})
     scored, refused, already_there, seconds = 1, 0, 0, 0.1
 
 

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from data.campaign import create_campaign, open_campaign
+from data.campaign import create_campaign, open_campaign, remember_filters
 from data.errors import CampaignError, CatalogueError
 from data.files import held_alone
 from data.ingest import IngestProgress, ingest, ingest_new, why_not_an_id
@@ -373,3 +373,38 @@ def test_following_takes_new_files_once_they_are_quiet(campaign, source):
     time.sleep(2.1)
     assert ingest_new(campaign).added == 1
     assert rejected_of(campaign) == {}
+
+
+def test_a_pixel_scale_is_for_images_that_state_none(campaign, source):
+    write_fits(source / "bare_F814W.fits", picture())
+    write_fits(source / "stated_F814W.fits", picture(seed=1), PIXSCALE=0.03)
+    catalogue = source.parent / "catalogue.csv"
+    catalogue.write_text("id,pixel_scale\nlisted,0.04\nblank,\n")
+    write_fits(source / "listed_F814W.fits", picture(seed=2))
+    write_fits(source / "blank_F814W.fits", picture(seed=3))
+    ingest(campaign, [source], catalogue=catalogue, pixel_scale_arcsec=0.05)
+    table = campaign.objects()
+    scales = {name: stored(campaign, name)["F814W"].pixel_scale_arcsec for name in table.ids}
+    assert {name.removesuffix("_F814W"): scale for name, scale in scales.items()} == {
+        "bare": 0.05, "stated": 0.03, "listed": 0.04, "blank": 0.05,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.1, float("nan"), float("inf")])
+def test_a_pixel_scale_that_is_none_is_refused_before_anything_is_read(campaign, source, scale):
+    write_fits(source / "a_F814W.fits", picture())
+    with pytest.raises(CampaignError, match="expected a positive number"):
+        ingest(campaign, [source], pixel_scale_arcsec=scale)
+    assert len(campaign.objects()) == 0
+
+
+def test_filters_that_were_remembered_hold_for_files_that_arrive_later(campaign, source):
+    campaign = remember_filters(campaign, [("F814W", "VIS")])
+    write_fits(source / "a_F814W.fits", picture(), PIXSCALE=0.05)
+    ingest(campaign, [source])
+    write_fits(source / "b_F814W.fits", picture(seed=1), PIXSCALE=0.05)
+    os.utime(source / "b_F814W.fits")
+    time.sleep(2.1)
+    ingest_new(open_campaign(campaign.path))
+    objects = campaign.objects()
+    assert [one.bands for one in objects.rows_of(objects.ids)] == [("VIS",), ("VIS",)]

@@ -1,5 +1,7 @@
 """Parts to cutouts: bands by name and never by order, bad pixels, stacks, shapes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -15,7 +17,8 @@ from tests.fixtures.odd_files import picture, write_fits
 def read(folder, survey="euclid", known=None):
     """All that is found and rejected in a folder."""
     units, _ = find_units(list_files([folder]))
-    results = [r for unit in units for r in read_unit(unit, SURVEYS[survey], known or Known())]
+    survey = SURVEYS[survey] if isinstance(survey, str) else survey
+    results = [r for unit in units for r in read_unit(unit, survey, known or Known())]
     return [r.cutout for r in results if isinstance(r, Found)], [
         r for r in results if isinstance(r, Rejected)
     ]
@@ -204,3 +207,59 @@ def test_band_names_cannot_leave_the_store(tmp_path):
         write_fits(tmp_path / f"{number}.fits", picture(), FILTER=name)
     cutouts, _ = read(tmp_path)
     assert [cutout.bands[0] for cutout in cutouts] == ["etc", "a_b", "band_RMS", "band_psf"]
+
+
+def hubble(path, **keywords):
+    return write_fits(path, picture(), **keywords)
+
+
+def euclid_taking(*filters):
+    return replace(SURVEYS["euclid"], stand_ins=filters)
+
+
+def test_a_filter_of_another_instrument_stands_for_a_band_if_the_campaign_says_so(tmp_path):
+    hubble(tmp_path / "a.fits", FILTER="f814w", PIXSCALE=0.05)
+    assert read_one(tmp_path).bands == ("f814w",)
+    cutout = read_one(tmp_path, euclid_taking(("F814W", "VIS")))
+    assert cutout.bands == ("VIS",)
+    assert cutout.planes["VIS"].pixel_scale_arcsec == 0.05
+    assert any("is taken for VIS: campaign.toml says so" in warning for warning in cutout.warnings)
+    np.testing.assert_array_equal(cutout.planes["VIS"].flux, picture())
+
+
+def test_a_filter_does_not_get_the_scale_and_zero_point_of_the_band_it_stands_for(tmp_path):
+    hubble(tmp_path / "a_F814W.fits")
+    plane = read_one(tmp_path, euclid_taking(("F814W", "VIS"))).planes["VIS"]
+    assert np.isnan(plane.pixel_scale_arcsec)
+    assert np.isnan(plane.zero_point_mag)
+    stated = read_one(tmp_path, euclid_taking(("F814W", "VIS")), Known(pixel_scale_arcsec=0.04))
+    assert stated.planes["VIS"].pixel_scale_arcsec == 0.04
+
+
+def test_a_band_that_is_there_itself_is_never_replaced(tmp_path):
+    for band in ("F814W", "VIS", "F606W"):
+        hubble(tmp_path / f"a_{band}.fits", PIXSCALE=0.1)
+    cutout = read_one(tmp_path, euclid_taking(("F606W", "VIS"), ("F814W", "VIS")))
+    assert set(cutout.bands) == {"VIS", "F606W", "F814W"}
+    assert not any("is taken for" in warning for warning in cutout.warnings)
+
+
+def test_of_two_filters_for_one_band_the_first_that_the_campaign_names_is_taken(tmp_path):
+    for seed, band in enumerate(("F814W", "F606W", "F160W")):
+        write_fits(tmp_path / f"a_{band}.fits", picture(seed=seed), PIXSCALE=0.1)
+    taking = euclid_taking(("F160W", "H"), ("F606W", "VIS"), ("F814W", "VIS"))
+    cutout = read_one(tmp_path, taking)
+    assert cutout.bands == ("VIS", "H", "F814W")
+    np.testing.assert_array_equal(cutout.planes["VIS"].flux, picture(seed=1))
+
+
+def test_the_position_is_that_of_the_filter_that_stands_for_the_reference_band(tmp_path):
+    write_euclid(tmp_path / "a.fits", position_deg=(58.2, -49.47))
+    with fits.open(tmp_path / "a.fits") as file:
+        for hdu in file[1:]:
+            hdu.name = hdu.name.replace("VIS", "F814W")
+        file.writeto(tmp_path / "a.fits", overwrite=True)
+    cutout = read_one(tmp_path, euclid_taking(("F814W", "VIS")))
+    assert cutout.bands == ("VIS", "Y", "J", "H")
+    assert cutout.planes["VIS"].rms is not None
+    assert cutout.centre_deg == pytest.approx((58.2, -49.47), abs=1e-9)

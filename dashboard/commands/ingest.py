@@ -1,6 +1,6 @@
 """`lensvet ingest`: read, check and pack cutouts."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 HELP = "read, check and pack cutouts; what cannot be read goes to rejected.csv with its reason"
@@ -8,6 +8,8 @@ EXAMPLES = """\
   lensvet ingest q1 cutouts/ --catalogue candidates.csv
   lensvet ingest q1 tile.fits --catalogue positions.fits     a mosaic is cut at the positions
   lensvet ingest q1 cutouts/                                 once more: reads only what is new
+  lensvet ingest q1 hubble/ --band F814W=VIS                 a filter of another instrument, as a band
+  lensvet ingest q1 bare.fits --pixel-scale 0.05             where the file states no pixel scale
 """
 
 
@@ -20,22 +22,37 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--catalogue", type=Path, metavar="FILE", help="ids, positions, columns: CSV, FITS, VOTable, …"
     )
     parser.add_argument(
+        "--band",
+        type=_filter_and_band,
+        action="append",
+        default=[],
+        metavar="FILTER=BAND",
+        help="take a filter of another instrument for a band of the survey, in this campaign from now on",
+    )
+    parser.add_argument(
+        "--pixel-scale",
+        type=float,
+        metavar="ARCSEC",
+        help="of images for which neither their file nor the catalogue states one",
+    )
+    parser.add_argument(
         "--workers", type=int, metavar="N", help="processes that read (default: as fits the machine)"
     )
 
 
 def run(arguments: Namespace) -> None:
     from dashboard.commands.progress import progress_bar
-    from data.campaign import open_campaign
+    from data.campaign import open_campaign, remember_filters
     from data.errors import UnreadableCutoutError
     from data.ingest import ingest
 
-    campaign = open_campaign(arguments.campaign)
+    campaign = remember_filters(open_campaign(arguments.campaign), arguments.band)
     with progress_bar("reading", "objects") as show:
         report = ingest(
             campaign,
             arguments.sources,
             catalogue=arguments.catalogue,
+            pixel_scale_arcsec=arguments.pixel_scale,
             workers=arguments.workers,
             on_progress=lambda progress: show(progress.units_done, progress.units_total),
         )
@@ -53,3 +70,10 @@ def run(arguments: Namespace) -> None:
             f"{', '.join(map(str, arguments.sources))} holds no file that could be a cutout; "
             "expected FITS, HDF5, NPZ, NPY, PNG or JPEG files, or a folder of them"
         )
+
+
+def _filter_and_band(text: str) -> tuple[str, str]:
+    name, equals, band = (part.strip() for part in text.partition("="))
+    if not (name and equals and band):
+        raise ArgumentTypeError(f"{text!r} names no filter and band; expected FILTER=BAND, such as F814W=VIS")
+    return name, band

@@ -5,7 +5,7 @@ Nothing is told by order: a plane that no name gives a band keeps a name that sa
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,17 +54,19 @@ def cutout_of(stem: str, sources: Sequence[Source], survey: Survey, known: Known
     """
     first = sources[0].content
     by_band, warnings = _by_band(sources, survey, known)
-    order = [band.name for band in survey.bands]
-    bands = sorted(by_band, key=lambda band: order.index(band) if band in order else len(order))
     planes = {}
-    for band in bands:
-        planes[band], problem = _plane(band, by_band[band], _fallbacks(band, first, survey, known))
+    for band, parts in by_band.items():
+        planes[band], problem = _plane(band, parts, _fallbacks(band, first, survey, known))
         warnings += problem
-    reference = survey.reference_band if survey.reference_band in planes else bands[0]
+    # Only now: a filter has neither the pixel scale nor the zero point of the band that it is taken for.
+    taken = _taken_for(list(planes), survey) if first.kind == "flux" else {}
+    warnings += [f"{band} is taken for {other}: campaign.toml says so" for band, other in taken.items()]
+    planes = _in_order({taken.get(band, band): plane for band, plane in planes.items()}, survey)
+    reference = survey.reference_band if survey.reference_band in planes else next(iter(planes))
     warnings += plane_warnings(planes)
     if first.kind == "flux" and len(planes) > 1:
         warnings += [*field_warnings(planes, reference), *shift_warnings(planes, reference, survey)]
-    sky = by_band[reference][0].sky()
+    sky = next(parts[0] for band, parts in by_band.items() if taken.get(band, band) == reference).sky()
     centre = (sky.ra_deg, sky.dec_deg) if sky is not None and math.isfinite(sky.ra_deg) else None
     ra_deg, dec_deg = centre or (first.ra_deg, first.dec_deg)
     return Cutout(
@@ -131,6 +133,22 @@ def _told_apart(names: list[str], survey: Survey, known: Known) -> tuple[list[st
         f"bands not told apart: {len(names)} planes of the file have the names {', '.join(names) or 'none'}; "
         f"kept as {', '.join(told)}: name them in a column `bands` of the catalogue, such as g+r+i"
     ]
+
+
+def _taken_for(bands: Sequence[str], survey: Survey) -> dict[str, str]:
+    """Filters among an object's bands that stand for a band which the object does not have itself."""
+    taken: dict[str, str] = {}
+    for named, stands_for in survey.stand_ins:
+        found = next((band for band in bands if band.upper() == band_called((named,), survey).upper()), None)
+        if found is not None and found not in taken and stands_for not in (*bands, *taken.values()):
+            taken[found] = stands_for
+    return taken
+
+
+def _in_order(planes: Mapping[str, Plane], survey: Survey) -> dict[str, Plane]:
+    """The survey's bands in its order, then the others as they came."""
+    known = [band.name for band in survey.bands if band.name in planes]
+    return {band: planes[band] for band in dict.fromkeys([*known, *planes])}
 
 
 def _fallbacks(band: str, content: Content, survey: Survey, known: Known) -> tuple[float, float]:
