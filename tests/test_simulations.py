@@ -29,6 +29,7 @@ from data.simulations.instrument import (
 )
 from data.simulations.lensing import Mass, source_position
 from data.simulations.light import FINE_PX, Sersic, Sky, annulus
+from data.simulations.menu import NIR, Recipe
 from data.simulations.recipes import (
     CHUNK,
     CONTAMINANT_SCENES,
@@ -39,7 +40,7 @@ from data.simulations.recipes import (
     simulate_chunks,
     with_twins,
 )
-from data.simulations.writing import name_of, sky_position
+from data.simulations.writing import name_of, object_id_of, sky_position
 from data.truth import TruthMasks
 from tests.fixtures.one_thread import one_thread  # noqa: F401
 
@@ -53,7 +54,7 @@ def chunk():
 
 @pytest.fixture(scope="module")
 def twins():
-    return draw_chunk(4, 0, "training-twins")
+    return draw_chunk(4, 0, "held-out")
 
 
 def dice(number: int, seed: int = 1) -> Dice:
@@ -205,7 +206,10 @@ def test_every_recipe_draws_from_the_menu_and_every_scene_is_drawn():
     for recipe in RECIPES.values():
         assert set(recipe.weights) <= set(SCENES)
     drawn = {scene for recipe in RECIPES.values() for scene in recipe.weights}
-    assert set(SCENES) - drawn == {"group lens (wilde2022)"}  # the paper has none
+    no_groups = {"group lens (wilde2022)", "rich group lens (wilde2022)", "rich group lens (uniform)"}
+    assert (
+        set(SCENES) - drawn == no_groups
+    )  # the paper has none; a rich group's mass is not that of a population
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -214,7 +218,8 @@ def test_every_scene_says_where_its_target_is_and_only_lenses_have_an_einstein_r
     truth = SCENES[name](dice(3), sky)
     assert {"mag_vis", "z_phot", "sim_target_x_arcsec", "sim_target_y_arcsec"} <= set(truth)
     assert ("theta_E_arcsec" in truth) == (name in LENS_SCENES)
-    assert all(len(values) == 3 and values.isfinite().all() for values in truth.values())
+    known = {key: values for key, values in truth.items() if not key.startswith("sim_member_")}
+    assert all(len(values) == 3 and values.isfinite().all() for values in known.values())
     assert (sky.vis.sum((-2, -1)) > 0).all()
     assert (sky.lensed is not None) == (name in LENS_SCENES)
     assert float(truth["sim_target_x_arcsec"].abs().max()) <= 1.5
@@ -235,7 +240,6 @@ def test_simulated_objects_reach_a_campaign_with_their_truth(campaign: Campaign)
     assert len(rows) == 24
     for stored in rows:
         assert stored.bands == ("VIS", "Y", "J", "H")
-        assert stored.columns["class"] == ("lens" if stored.columns["subtype"] in LENS_SCENES else "nonlens")
         assert (stored.columns["theta_E_arcsec"] is None) == (stored.columns["class"] == "nonlens")
         assert (stored.columns["lens_x_arcsec"] is None) == (stored.columns["class"] == "nonlens")
     known = {"mag_vis", "z_phot", "class", "subtype", "theta_E_arcsec", "lens_x_arcsec", "lens_y_arcsec"}
@@ -244,6 +248,8 @@ def test_simulated_objects_reach_a_campaign_with_their_truth(campaign: Campaign)
     assert planes["VIS"].flux.shape == (100, 100)
     assert planes["Y"].zero_point_mag == 29.8
     (chunk,) = simulate_chunks(24, seed=5, recipe="training")
+    assert [stored.columns["class"] == "lens" for stored in rows] == chunk.is_lens.tolist()
+    assert [stored.columns["subtype"] for stored in rows] == chunk.subtypes
     assert np.array_equal(planes["H"].flux, chunk.images[3, 3].numpy())
 
 
@@ -290,8 +296,8 @@ def test_a_killed_command_goes_on_and_leaves_what_an_undisturbed_one_leaves(tmp_
 
 
 def test_a_lens_and_its_twin_differ_by_the_lensed_light_alone(twins):
-    lenses = twins.is_lens.nonzero()[:, 0]
-    assert len(lenses) > 50
+    lenses = (twins.is_lens & (twins.twin >= 0)).nonzero()[:, 0]
+    assert len(lenses) > 8
     for row in lenses.tolist():
         twin = int(twins.twin[row])
         assert int(twins.twin[twin]) == row
@@ -309,12 +315,54 @@ def test_a_lens_and_its_twin_differ_by_the_lensed_light_alone(twins):
 
 
 def test_every_lens_of_a_chunk_has_its_twin_in_it_and_a_twin_follows_its_lens():
-    assert with_twins(["arc", "spiral", "ring"], 5) == ["arc", "twin", "spiral", "ring", "twin"]
-    assert with_twins(["arc", "ring", "spiral"], 3) == ["arc", "twin", "spiral"]
+    scenes = ["arc", "spiral", "ring"]
+    assert with_twins(scenes, [True] * 3, 5) == ["arc", "twin", "spiral", "ring", "twin"]
+    assert with_twins(scenes, [False, True, True], 5) == ["arc", "spiral", "ring", "twin"]
+    assert with_twins(["arc", "ring", "spiral"], [True] * 3, 3) == ["arc", "twin", "spiral"]
+
+
+def test_as_many_lenses_have_a_twin_as_their_recipe_says(chunk, twins):
+    assert RECIPES["training"].twins == 1
+    followed = (chunk.twin >= 0)[chunk.is_lens]
+    assert followed.all()
+    share = float((twins.twin >= 0)[twins.is_lens].float().mean())
+    assert share == pytest.approx(RECIPES["held-out"].twins, abs=3 * (0.19 * 0.81 / 100) ** 0.5)
+    assert (twins.twin[~twins.is_lens] >= 0).sum() == (twins.twin[twins.is_lens] >= 0).sum()
+
+
+def test_of_what_networks_are_compared_on_two_in_five_are_lenses_and_half_of_the_rest_is_hard():
+    recipe = RECIPES["held-out"]
+    lenses = sum(weight for scene, weight in recipe.weights.items() if scene in LENS_SCENES)
+    negatives = {scene: weight for scene, weight in recipe.weights.items() if scene not in LENS_SCENES}
+    twins = recipe.twins * lenses
+    rest = twins + sum(negatives.values())
+    assert lenses / (lenses + rest) == pytest.approx(0.4, abs=0.005)
+    hard = {
+        "twins": twins,
+        "rings": negatives["ring galaxy"],
+        "companions": sum(weight for scene, weight in negatives.items() if "companions" in scene),
+        "mergers": negatives["merger"] + negatives["tidal arms"],
+    }
+    assert all(weight / rest >= 0.1 for weight in hard.values()), hard
+    assert sum(hard.values()) / rest == pytest.approx(0.5, abs=0.005)
+
+
+def test_what_is_drawn_to_compare_networks_on_has_these_shares():
+    recipe = RECIPES["held-out"]
+    drawn = [scene for index in range(8) for scene in _scenes_of(recipe, index)]
+    is_lens = [scene in LENS_SCENES for scene in drawn]
+    assert np.mean(is_lens) == pytest.approx(0.4, abs=3 * (0.24 / len(drawn)) ** 0.5)
+    assert drawn.count("twin") / (len(drawn) - sum(is_lens)) == pytest.approx(0.125, abs=0.03)
+
+
+def _scenes_of(recipe: Recipe, seed: int) -> list[str]:
+    names, some = list(recipe.weights), dice(CHUNK, seed)
+    drawn = [names[kind] for kind in some.pick(list(recipe.weights.values())).tolist()]
+    return with_twins(drawn, some.chance(recipe.twins).tolist(), CHUNK)
 
 
 def test_twins_are_named_in_the_catalogue(campaign: Campaign):
-    simulate(campaign, number=12, seed=5, recipe="training-twins")
+    simulate(campaign, number=12, seed=5, recipe="training")
     table = campaign.objects()
     of = {stored.object_id: stored.columns for stored in table.rows_of(table.ids)}
     pairs = [(name, str(columns["sim_twin"])) for name, columns in of.items() if columns["class"] == "lens"]
@@ -354,7 +402,7 @@ def test_the_stated_snr_is_that_of_many_draws_of_the_noise():
 
 
 def test_a_recipe_that_is_not_known_is_refused_with_those_that_are(campaign: Campaign):
-    with pytest.raises(CampaignError, match="known are training, demo, survey"):
+    with pytest.raises(CampaignError, match="known are training, held-out, demo, survey"):
         simulate(campaign, number=1, seed=1, recipe="cake")
 
 
@@ -367,3 +415,13 @@ def test_objects_are_named_by_position_and_no_two_share_a_name():
     names = {name_of(*sky_position(seed, number, "training")) for seed in (1, 2) for number in range(20_000)}
     assert len(names) == 40_000
     assert name_of(61.346291667, -47.202900) == "SIM J040523.11-471210.4"
+
+
+def test_no_recipe_and_no_kind_of_pixels_names_objects_as_another_does():
+    named = {
+        object_id_of(number, seed=1, recipe=recipe, nir=nir)
+        for recipe in RECIPES
+        for nir in NIR
+        for number in range(500)
+    }
+    assert len(named) == 500 * len(RECIPES) * len(NIR)

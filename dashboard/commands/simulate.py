@@ -3,11 +3,12 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from data.simulations.menu import RECIPES
+from data.simulations.menu import NIR, RECIPES
 
 HELP = "add simulated lenses and non-lenses, with their truth in the catalogue"
 EXAMPLES = """\
   lensvet simulate mocks --survey euclid --number 2000 --seed 1     makes the folder if it is not there
+  lensvet simulate nisp --number 2000 --seed 1 --nir native         the same skies, Y, J, H in 0.3 arcsec pixels
 The same command again goes on where it was stopped.
 """
 
@@ -22,6 +23,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     menu = "; ".join(f"{name}: {recipe.shows}" for name, recipe in RECIPES.items())
     parser.add_argument(
         "--recipe", default="training", metavar="NAME", help=f"what is in the mix (default: training). {menu}"
+    )
+    parser.add_argument(
+        "--nir",
+        choices=NIR,
+        default="resampled",
+        help="Y, J, H on the 0.1 arcsec grid of VIS, as in the Q1 mosaics, or in NISP's own pixels of 0.3 arcsec "
+        "(default: resampled)",
     )
 
 
@@ -48,6 +56,7 @@ def run(arguments: Namespace) -> None:
             number=arguments.number,
             seed=arguments.seed,
             recipe=arguments.recipe,
+            nir=arguments.nir,
             on_progress=lambda done: show(done, arguments.number),
         )
     there = f", {arguments.number - number:,} were there" if number < arguments.number else ""

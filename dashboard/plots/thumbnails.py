@@ -48,8 +48,11 @@ def _scaled(plane: Plane, neutral_mag: float, side_px: int) -> NDArray[np.float3
     flux = np.nan_to_num(
         plane.flux, nan=float(np.nanmedian(plane.flux)) if np.isfinite(plane.flux).any() else 0.0
     )
-    zero_point = plane.zero_point_mag if np.isfinite(plane.zero_point_mag) else 0.0
-    level = (flux - np.median(flux)) * 10 ** (-0.4 * (zero_point - neutral_mag - 25))
+    is_calibrated = np.isfinite(plane.zero_point_mag)
+    zero_point = plane.zero_point_mag if is_calibrated else 0.0
+    area = plane.pixel_scale_arcsec**2 if is_calibrated and plane.pixel_scale_arcsec > 0 else 1.0
+    # Calibrated flux is per pixel.
+    level = (flux - np.median(flux)) / area * 10 ** (-0.4 * (zero_point - neutral_mag - 25))
     picture = Image.fromarray(level.astype(np.float32)).resize((side_px, side_px), Image.Resampling.BILINEAR)
     return np.asarray(picture, np.float32)
 

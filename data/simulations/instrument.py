@@ -85,13 +85,38 @@ def observe(vis: Tensor, nir: Tensor, dice: Dice) -> Tensor:
     vis : (object, y, x), `OVERSAMPLING` times finer than the pixels. nir : (object, band, y, x) in pixels.
     Flux per (fine) pixel; one PSF for all objects of the call, drawn about the band's own.
     """
-    return record(blur(vis, nir, draw_psfs(dice, nir.shape[-1])), dice)
+    return record(blur(vis, nir, kernels(draw_psf_shapes(dice), nir.shape[-1])), dice)
 
 
-def draw_psfs(dice: Dice, size_px: int) -> list[Tensor]:
-    """Kernels in the order of `BANDS` for canvases of `size_px` pixels; that of VIS is on the fine grid."""
-    vis = _psf(dice, "VIS", size_px * OVERSAMPLING, OVERSAMPLING)
-    return [vis, *(_psf(dice, band, size_px, 1) for band in BANDS[1:])]
+@dataclass(frozen=True)
+class PsfShape:
+    """How a PSF departs from its band's own. width, beta : factors. angle : radians."""
+
+    width: float
+    beta: float
+    axis_ratio: float
+    angle: float
+
+
+def draw_psf_shapes(dice: Dice) -> list[PsfShape]:
+    """In the order of `BANDS`: widths within 8 %, slightly elongated, as the Q1 planes scatter."""
+    ranges = (0.92, 1.08), (0.85, 1.2), (0.88, 1.12), (0, 3.1416)
+    return [PsfShape(*(float(dice.alone().uniform(*between)) for between in ranges)) for _ in BANDS]
+
+
+def kernels(shapes: Sequence[PsfShape], size_px: int) -> list[Tensor]:
+    """PSFs in the order of `BANDS` for canvases of `size_px` pixels; that of VIS is on the fine grid."""
+    factors = (OVERSAMPLING, 1, 1, 1)
+    return [
+        moffat(
+            size_px * factor,
+            fwhm_px=OPTICS[band].psf_fwhm_arcsec / PIXEL_SCALE_ARCSEC * factor * shape.width,
+            beta=OPTICS[band].psf_beta * shape.beta,
+            axis_ratio=shape.axis_ratio,
+            angle=shape.angle,
+        )
+        for band, factor, shape in zip(BANDS, factors, shapes, strict=True)
+    ]
 
 
 def blur(vis: Tensor, nir: Tensor, psfs: Sequence[Tensor]) -> Tensor:
@@ -107,8 +132,23 @@ def record(blurred: Tensor, dice: Dice) -> Tensor:
     observed = torch.stack(
         [_with_noise(blurred[:, index], OPTICS[band], dice) for index, band in enumerate(BANDS)], 1
     )
-    _spoil_pixels(observed, dice)
+    patches = [(OPTICS[band].noise_rms, 1 if band == "VIS" else 3) for band in BANDS]
+    spoil_pixels(observed, dice, chance=0.12, patches=patches)
     return observed
+
+
+def spoil_pixels(planes: Tensor, dice: Dice, *, chance: float, patches: Sequence[tuple[float, int]]) -> None:
+    """In some objects a patch of one band is hot or dead, as bad pixels look after resampling.
+
+    patches : for each band, its noise and the patch's side in pixels.
+    """
+    for row in dice.chance(chance).nonzero()[:, 0].tolist():
+        one = dice.alone()
+        band = int(one.pick([1] * len(patches)))
+        noise, size = patches[band]
+        y, x = (int(one.uniform(0, planes.shape[-1] - size)) for _ in range(2))
+        level = noise * float(one.log_uniform(10, 300))
+        planes[row, band, y : y + size, x : x + size] = level if bool(one.chance(0.7)) else 0.0
 
 
 def aperture_noise(band: str) -> float:
@@ -132,30 +172,6 @@ def _smoothing(width_px: float) -> Tensor:
     offset = torch.arange(-radius, radius + 1)
     kernel = torch.exp(-0.5 * (offset / max(width_px, 1e-3)) ** 2)
     return kernel / kernel.square().sum().sqrt()
-
-
-def _psf(dice: Dice, band: str, size_px: int, oversampling: int) -> Tensor:
-    """A PSF near the band's own: width within 8 %, slightly elongated, as the Q1 planes scatter."""
-    optics = OPTICS[band]
-    fwhm_px = optics.psf_fwhm_arcsec / PIXEL_SCALE_ARCSEC * oversampling
-    return moffat(
-        size_px,
-        fwhm_px=fwhm_px * float(dice.alone().uniform(0.92, 1.08)),
-        beta=optics.psf_beta * float(dice.alone().uniform(0.85, 1.2)),
-        axis_ratio=float(dice.alone().uniform(0.88, 1.12)),
-        angle=float(dice.alone().uniform(0, 3.1416)),
-    )
-
-
-def _spoil_pixels(planes: Tensor, dice: Dice) -> None:
-    """In one object of eight a patch of one band is hot or dead, as bad pixels look after resampling."""
-    for row in dice.chance(0.12).nonzero()[:, 0].tolist():
-        one = dice.alone()
-        band = int(one.pick([1] * len(BANDS)))
-        size = 1 if band == 0 else 3
-        y, x = (int(one.uniform(0, planes.shape[-1] - size)) for _ in range(2))
-        level = OPTICS[BANDS[band]].noise_rms * float(one.log_uniform(10, 300))
-        planes[row, band, y : y + size, x : x + size] = level if bool(one.chance(0.7)) else 0.0
 
 
 def _with_noise(image: Tensor, optics: BandOptics, dice: Dice) -> Tensor:

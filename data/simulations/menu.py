@@ -20,6 +20,9 @@ class Recipe:
     centred: bool = False
 
 
+# How Y, J, H are sampled: on the grid of VIS, as in the Q1 mosaics, or in the detectors' own pixels.
+NIR = ("resampled", "native")
+
 _DEMO: dict[str, float] = {
     "arc": 14,
     "red arc": 5,

@@ -3,7 +3,8 @@
 Truth columns: class, subtype; theta_E_arcsec, lens_x_arcsec, lens_y_arcsec, which are null for non-lenses;
 what else the simulation knows stands under `sim_`: redshifts, magnitudes, S/N of the arcs (`arcs`), and in
 `sim_twin` the id of the same object with or without its source. Masks of lensed light go to `data.truth`.
-mag_vis and z_phot are what a survey catalogue would say.
+mag_vis and z_phot are what a survey catalogue would say. Truth and masks are those of the resampled images; a
+campaign in native pixels (`sim_nir`) has the same skies and VIS planes under ids of its own.
 """
 
 import math
@@ -18,6 +19,8 @@ from data.errors import CampaignError
 from data.files import held_alone
 from data.objects import ObjectTable
 from data.simulations.instrument import BANDS, OPTICS, PIXEL_SCALE_ARCSEC
+from data.simulations.menu import NIR
+from data.simulations.native import NATIVE_SCALE_ARCSEC, NIR_BANDS
 from data.simulations.recipes import CHUNK, SimulatedChunk, check_request, draw_chunk
 from data.truth import Mask, TruthMasks
 
@@ -34,6 +37,7 @@ def write_simulations(
     number: int,
     seed: int,
     recipe: str = "training",
+    nir: str = "resampled",
     on_progress: Callable[[int], None] | None = None,
 ) -> int:
     """Draw objects and append them to the campaign, chunk by chunk; the number added.
@@ -44,9 +48,9 @@ def write_simulations(
     Raises
     ------
     CampaignError
-        If the campaign is not a Euclid one, or the recipe is not known.
+        If the campaign is not a Euclid one or holds the same skies in other pixels, or as in `check_request`.
     """
-    check_request(number, seed=seed, recipe=recipe)
+    check_request(number, seed=seed, recipe=recipe, nir=nir)
     if campaign.survey.name != "euclid":
         raise CampaignError(
             f"{campaign.path} is a campaign of {campaign.survey.name}; simulations are of euclid: "
@@ -55,11 +59,18 @@ def write_simulations(
     added = 0
     with held_alone(campaign.path / ".ingest.lock", doing="writing cutouts"):
         table = campaign.objects()
+        for other in NIR:
+            if other != nir and object_id_of(0, seed=seed, recipe=recipe, nir=other) in table:
+                raise CampaignError(
+                    f"{campaign.path} holds recipe {recipe} of seed {seed} with {other} Y, J, H, the same skies: "
+                    "name another folder, or another seed"
+                )
         for index, first in enumerate(range(0, number, CHUNK)):
             numbers = range(first, min(first + CHUNK, number))
-            missing = [n - first for n in numbers if object_id_of(n, seed=seed, recipe=recipe) not in table]
+            ids = [object_id_of(n, seed=seed, recipe=recipe, nir=nir) for n in numbers]
+            missing = [row for row, object_id in enumerate(ids) if object_id not in table]
             if missing:
-                chunk = draw_chunk(seed, index, recipe)
+                chunk = draw_chunk(seed, index, recipe, nir=nir)
                 cutouts = cutouts_of(chunk, seed=seed, recipe=recipe, first=first)
                 masks = [chunk.lensed[row].numpy() for row in missing]
                 table = _append(campaign, table, [cutouts[row] for row in missing], masks)
@@ -85,14 +96,15 @@ def cutouts_of(chunk: SimulatedChunk, *, seed: int, recipe: str, first: int) -> 
     return [_cutout(chunk, row, seed=seed, recipe=recipe, number=first + row) for row in range(len(chunk))]
 
 
-def object_id_of(number: int, *, seed: int, recipe: str) -> str:
+def object_id_of(number: int, *, seed: int, recipe: str, nir: str = "resampled") -> str:
     """The id of the `number`-th object of a recipe and seed."""
-    return name_of(*sky_position(seed, number, recipe))
+    return name_of(*sky_position(seed, number, recipe, nir))
 
 
-def sky_position(seed: int, number: int, recipe: str) -> tuple[float, float]:
-    """(ra_deg, dec_deg) of the `number`-th object; no two of a seed and recipe come close."""
-    start = torch.Generator().manual_seed(seed + sum(recipe.encode()) * 1_000_003)
+def sky_position(seed: int, number: int, recipe: str, nir: str = "resampled") -> tuple[float, float]:
+    """(ra_deg, dec_deg) of the `number`-th object; no two of a seed, a recipe and its pixels come close."""
+    told = recipe if nir == "resampled" else f"{recipe} {nir}"
+    start = torch.Generator().manual_seed(seed + sum(told.encode()) * 1_000_003)
     offset_ra, offset_dec = torch.rand(2, generator=start, dtype=torch.float64).tolist()
     u = (offset_ra + (number + 1) / _PLASTIC) % 1
     v = (offset_dec + (number + 1) / _PLASTIC**2) % 1
@@ -110,30 +122,37 @@ def name_of(ra_deg: float, dec_deg: float) -> str:
 
 
 def _cutout(chunk: SimulatedChunk, row: int, *, seed: int, recipe: str, number: int) -> Cutout:
-    ra_deg, dec_deg = sky_position(seed, number, recipe)
-    planes = {
-        band: Plane(chunk.images[row, index].numpy(), PIXEL_SCALE_ARCSEC, OPTICS[band].zero_point_mag)
-        for index, band in enumerate(BANDS)
-    }
+    nir = "resampled" if chunk.native is None else "native"
+    ra_deg, dec_deg = sky_position(seed, number, recipe, nir)
+    twin = int(chunk.twin[row])
+    twin_id = object_id_of(number + twin - row, seed=seed, recipe=recipe, nir=nir) if twin >= 0 else None
     return Cutout(
         object_id=name_of(ra_deg, dec_deg),
-        planes=planes,
+        planes=_planes(chunk, row),
         ra_deg=ra_deg,
         dec_deg=dec_deg,
         cd_deg=_CD_DEG,
         columns={
             **_columns(chunk, row),
-            "sim_twin": _twin_id(chunk, row, seed=seed, recipe=recipe, number=number),
+            "sim_twin": twin_id,
             "sim_recipe": recipe,
+            "sim_nir": nir,
             "sim_seed": seed,
             "sim_number": number,
         },
     )
 
 
-def _twin_id(chunk: SimulatedChunk, row: int, *, seed: int, recipe: str, number: int) -> str | None:
-    twin = int(chunk.twin[row])
-    return None if twin < 0 else object_id_of(number + twin - row, seed=seed, recipe=recipe)
+def _planes(chunk: SimulatedChunk, row: int) -> dict[str, Plane]:
+    images = dict(zip(BANDS, chunk.images[row], strict=True))
+    scales = dict.fromkeys(BANDS, PIXEL_SCALE_ARCSEC)
+    if chunk.native is not None:
+        images |= zip(NIR_BANDS, chunk.native[row], strict=True)
+        scales |= dict.fromkeys(NIR_BANDS, NATIVE_SCALE_ARCSEC)
+    return {
+        band: Plane(image.numpy(), scales[band], OPTICS[band].zero_point_mag)
+        for band, image in images.items()
+    }
 
 
 def _columns(chunk: SimulatedChunk, row: int) -> dict[str, object]:

@@ -68,7 +68,8 @@ function compositePixels(cutout, campaign, settings) {
   const ranges = planes.map((plane) => limitsOf(plane, settings) ?? { low: 0, high: 1 });
   const neutral = campaign.composite_neutral_mag ?? [0, 0, 0];
   const calibrated = planes.every(({ zero_point_mag }) => Number.isFinite(zero_point_mag));
-  const perUnit = planes.map(({ zero_point_mag }, c) => (calibrated ? 10 ** (0.4 * (zero_point_mag - 25 - neutral[c])) : 1));
+  const area = ({ pixel_scale_arcsec: scale }) => ((scale ?? 1) / (grid.pixel_scale_arcsec ?? 1)) ** 2; // flux is per pixel
+  const perUnit = planes.map((plane, c) => (calibrated ? area(plane) * 10 ** (0.4 * (plane.zero_point_mag - 25 - neutral[c])) : 1));
   const widths = ranges.map(({ low, high }, c) => (high - low) / perUnit[c]);
   const common = Math.cbrt(widths[0] * widths[1] * widths[2]);
   const channels = planes.map((plane, c) => {
