@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
 from lensmodel.evaluation.metrics import (
+    at_another_prior,
     auroc,
     completeness_at,
     completeness_before,
@@ -19,9 +20,13 @@ from lensmodel.evaluation.metrics import (
     pull_spread,
     purity_curve,
     reliability,
+    robust_spread,
     roc_curve,
     threshold_at,
 )
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")  # a machine with other work to do is slow, not wrong
 
 # Few distinct scores, so that ties between and within classes are common.
 OBJECTS = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_size=40).filter(
@@ -192,6 +197,41 @@ def test_the_pull_is_the_true_spread_over_the_stated_one(honesty: float):
     assert pull_spread(pull) == pytest.approx(honesty, rel=0.04)
 
 
+@pytest.mark.parametrize("honesty", [0.5, 1.0, 2.0])
+def test_the_robust_spread_of_a_gaussian_is_its_sigma(honesty: float):
+    pull = np.random.default_rng(9).normal(3, honesty, 100_000)
+    assert robust_spread(pull) == pytest.approx(honesty, rel=0.02)
+
+
+def test_the_robust_spread_is_the_median_distance_from_the_median():
+    assert robust_spread([np.nan, 1, 2, 4, 8, 100]) == pytest.approx(1.4826 * 3)  # 3, 2, 0, 4, 96
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.9])
+def test_a_probability_is_honest_wherever_it_is_moved_to(share: float):
+    random = np.random.default_rng(10)
+    lens = random.random(400_000) < share
+    # Gaussians one apart: the log likelihood ratio is x - 1/2, and at even odds it is the logit.
+    logit = random.normal(lens * 1.0, 1) - 0.5
+    moved = at_another_prior(logit, prior=0.5, share=share)
+    assert expected_calibration_error(moved, lens) < 0.004
+    if share != 0.5:
+        stated = 1 / (1 + np.exp(-logit))
+        assert expected_calibration_error(stated, lens) > 0.1
+
+
+def test_a_prior_moved_to_itself_changes_nothing_and_one_class_has_no_odds():
+    logit = np.array([-30.0, 0.0, 2.0])
+    assert at_another_prior(logit, prior=0.01, share=0.01) == pytest.approx(1 / (1 + np.exp(-logit)))
+    assert np.isnan(at_another_prior(logit, prior=0.5, share=1.0)).all()
+    assert np.isnan(at_another_prior(logit, prior=0.5, share=float("nan"))).all()
+
+
+def test_objects_without_a_probability_leave_the_calibration_error_unknown():
+    assert math.isnan(expected_calibration_error([0.5, np.nan], [True, False]))
+    assert reliability([0.5, np.nan], [True, False]).objects.tolist() == [1]
+
+
 def test_without_a_class_figures_are_not_numbers():
     nothing = np.empty(0)
     for p, lens in ((nothing, nothing), (np.ones(3), np.zeros(3))):
@@ -202,5 +242,6 @@ def test_without_a_class_figures_are_not_numbers():
     assert math.isnan(expected_calibration_error(nothing, nothing))
     assert math.isnan(percentile_of([np.nan], 50))
     assert math.isnan(pull_spread(nothing))
+    assert math.isnan(robust_spread(nothing))
     assert len(purity_curve(nothing, nothing).purity) == 0
     assert roc_curve(nothing, nothing).completeness.tolist() == [0.0]

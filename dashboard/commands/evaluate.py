@@ -1,6 +1,6 @@
 """`lensvet evaluate`: measure models against the truth of a campaign."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ EXAMPLES = """\
   lensvet evaluate mocks --model evidence-net --out results
   lensvet evaluate mocks --model evidence-net --model ou-66 --out results     side by side
   lensvet evaluate mocks --model evidence-net --out results --detectable      arcs that can be seen
+  lensvet evaluate mocks --model evidence-net --model ou-66 --out results --threshold ou-66=0.9
+                                                  what ou-66 finds there, and what others do at its false positives
 """
 
 
@@ -31,6 +33,15 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--detectable", action="store_true", help="leave out simulated lenses whose arcs nobody could see"
     )
     parser.add_argument(
+        "--threshold",
+        action="append",
+        default=[],
+        dest="thresholds",
+        type=_threshold,
+        metavar="NAME=VALUE",
+        help="what this model finds from this p_lens up, and the others at as many false positives; may be repeated",
+    )
+    parser.add_argument(
         "--resamples", type=whole_from(0), default=1000, metavar="N", help="for the intervals (default: 1000)"
     )
     parser.add_argument(
@@ -40,12 +51,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     from data.campaign import open_campaign
-    from lensmodel.evaluation.comparison import compare
+    from lensmodel.evaluation.comparison import check_thresholds, compare
     from lensmodel.evaluation.truth import truth_of
     from lensmodel.models import model_named
 
     campaign = open_campaign(arguments.campaign)
     cards = {name: model_named(name) for name in arguments.models}
+    check_thresholds(arguments.thresholds, cards)
     truth = truth_of(campaign, detectable_only=arguments.detectable)
     # A folder that cannot be made is known before the networks run.
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -58,10 +70,24 @@ def run(arguments: Namespace) -> None:
         resamples=arguments.resamples,
         seed=arguments.seed,
         detectable_only=arguments.detectable,
+        thresholds=arguments.thresholds,
     )
     _write(comparison, campaign, arguments.out)
     _print_summary(comparison)
     print(f"{arguments.out / 'metrics.json'}\n{arguments.out / 'report.html'}")
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    name, _, value = text.rpartition("=")
+    try:
+        p_lens = float(value)
+    except ValueError:
+        p_lens = float("nan")
+    if not name or not 0 <= p_lens <= 1:
+        raise ArgumentTypeError(
+            f"{text!r} is no threshold; expected a model and a p_lens from 0 to 1, as ou-66=0.9"
+        )
+    return name, p_lens
 
 
 def _score_what_is_missing(campaign: "Campaign", card: "ModelCard") -> None:

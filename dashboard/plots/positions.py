@@ -26,7 +26,8 @@ def error_plot(errors_arcsec: Mapping[str, Numbers]) -> hv.Overlay:
     return framed(
         drawn,
         x="position error / arcsec",
-        y="share of lenses with less",
+        y="share of lenses with a smaller error",
+        show_legend=len(errors_arcsec) > 1,
         logx=True,
         xticks=log_ticks(_SMALLEST_ARCSEC, 100),
         ylim=(0, 1.02),
@@ -37,7 +38,7 @@ def error_plot(errors_arcsec: Mapping[str, Numbers]) -> hv.Overlay:
 def pull_plot(pulls: Mapping[str, Numbers]) -> hv.Overlay:
     """Errors per axis in units of the stated sigma, beside the Gaussian that they should follow (dashed)."""
     x = np.linspace(-_WIDEST_PULL, _WIDEST_PULL, 121)
-    drawn: list[hv.Element] = [guide(x.tolist(), norm.pdf(x).tolist())]
+    drawn: list[hv.Element] = [guide(x.tolist(), norm.pdf(x).tolist(), name="Gaussian of width 1")]
     for index, (name, pull) in enumerate(pulls.items()):
         known = pull[np.isfinite(pull)]
         if len(known):
@@ -48,8 +49,9 @@ def pull_plot(pulls: Mapping[str, Numbers]) -> hv.Overlay:
             drawn.append(line(middle, density, name=name, colour=colour_of(index), interpolation="steps-mid"))
     return framed(
         drawn,
-        x="position error per axis / sigma",
-        y="density",
+        x="position error per axis / its stated sigma",
+        y="share of errors per unit",
+        show_legend=True,
         xlim=(-_WIDEST_PULL, _WIDEST_PULL),
         ylim=(0, None),
     )

@@ -26,6 +26,9 @@ def framed(elements: Sequence[hv.Element], *, x: str, y: str, **options: Any) ->
         "responsive": True,
         "height": HEIGHT_PX,
         "show_legend": False,
+        "legend_position": "top",
+        "legend_cols": 4,
+        "legend_opts": {"click_policy": "hide"},
         "show_grid": True,
         "title": "",
         "default_tools": ["box_zoom", "reset", "save"],
@@ -44,25 +47,38 @@ def line(x: ArrayLike, y: ArrayLike, *, name: str, colour: str, **options: Any) 
     )
 
 
-def guide(x: Sequence[float], y: Sequence[float]) -> hv.Curve:
+def guide(x: Sequence[float], y: Sequence[float], *, name: str = "") -> hv.Curve:
     """A dashed line to compare with."""
-    return hv.Curve((list(x), list(y)), "x", "y").opts(color=GUIDE, line_width=1, line_dash="dashed")
+    return hv.Curve((list(x), list(y)), "x", "y", label=name).opts(
+        color=GUIDE, line_width=1, line_dash="dashed"
+    )
 
 
 def bars(
-    x0: ArrayLike, y0: ArrayLike, x1: ArrayLike, y1: ArrayLike, *, colour: str, **options: Any
+    x0: ArrayLike,
+    y0: ArrayLike,
+    x1: ArrayLike,
+    y1: ArrayLike,
+    *,
+    colour: str,
+    name: str = "",
+    **options: Any,
 ) -> hv.Segments:
-    """Straight lines from (x0, y0) to (x1, y1): intervals."""
+    """Straight lines from (x0, y0) to (x1, y1): intervals. name : what the legend says, with others of that name."""
     columns = [np.atleast_1d(np.asarray(values, float)) for values in (x0, y0, x1, y1)]
-    return hv.Segments(tuple(columns), ["x", "y", "x1", "y1"]).opts(color=colour, line_width=2, **options)
+    return hv.Segments(tuple(columns), ["x", "y", "x1", "y1"], label=name).opts(
+        color=colour, **({"line_width": 2} | options)
+    )
 
 
-def dots(columns: dict[str, Any], *, told: dict[str, str], colour: str) -> hv.Points:
+def dots(
+    columns: dict[str, Any], *, told: dict[str, str], colour: str, name: str = "", **options: Any
+) -> hv.Points:
     """Points at columns x and y; `told` is what a pointer shows: label by column."""
     others = [name for name in columns if name not in ("x", "y")]
-    return hv.Points(columns, ["x", "y"], others).opts(
+    return hv.Points(columns, ["x", "y"], others, label=name).opts(
         color=colour,
-        size=8,
+        **({"size": 8} | options),
         tools=["hover"],
         hover_tooltips=[(label, f"@{{{name}}}") for name, label in told.items()],
     )
@@ -90,6 +106,15 @@ def _plain_frame(plot: Any, element: Any) -> None:
     figure.toolbar.autohide = True
     figure.toolbar.logo = None
     figure.min_border_right = 20
+    for legend in figure.legend:
+        legend.update(
+            background_fill_alpha=0,
+            border_line_color=None,
+            label_text_font_size="12px",
+            padding=0,
+            margin=0,
+            spacing=14,
+        )
     for axis in (*figure.below, *figure.left):
         axis.axis_label_text_font_style = "normal"
         axis.axis_label_text_font_size = "13px"

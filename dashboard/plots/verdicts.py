@@ -12,8 +12,14 @@ from lensmodel.evaluation.metrics import PurityCurve, Reliability, RocCurve
 _POINTS = 400  # of a drawn curve; more would not show and make the page heavy
 
 
-def roc_plot(curves: Mapping[str, RocCurve], *, non_lenses: int) -> hv.Overlay:
-    """Completeness against false-positive rate, which is logarithmic: a survey works far to the left."""
+_DASHES = ("solid", "dashed", "dotted", "dotdash")
+
+
+def roc_plot(curves: Mapping[str, RocCurve], *, non_lenses: int, is_dashed: bool = False) -> hv.Overlay:
+    """Completeness against false-positive rate, which is logarithmic: a survey works far to the left.
+
+    is_dashed : tell the curves apart by their dashes too, since they are many.
+    """
     lowest = 0.5 / max(non_lenses, 1)
     rate = np.geomspace(lowest, 1, _POINTS)
     drawn = [
@@ -27,13 +33,19 @@ def roc_plot(curves: Mapping[str, RocCurve], *, non_lenses: int) -> hv.Overlay:
         last = np.searchsorted(curve.false_positive_rate, rate, side="right") - 1
         drawn.append(
             line(
-                rate, curve.completeness[last], name=name, colour=colour_of(index), interpolation="steps-post"
+                rate,
+                curve.completeness[last],
+                name=name,
+                colour=colour_of(index),
+                interpolation="steps-post",
+                line_dash=_DASHES[index % len(_DASHES)] if is_dashed else "solid",
             )
         )
     return framed(
         drawn,
-        x="false-positive rate",
-        y="completeness",
+        x="false-positive rate: share of non-lenses that pass",
+        y="completeness: share of lenses found",
+        show_legend=len(curves) > 1,
         logx=True,
         xlim=(lowest, 1),
         ylim=(0, 1.02),
@@ -50,8 +62,9 @@ def purity_plot(curves: Mapping[str, PurityCurve]) -> hv.Overlay:
         drawn.append(line(curve.completeness[kept], curve.purity[kept], name=name, colour=colour_of(index)))
     return framed(
         drawn,
-        x="completeness",
-        y="purity",
+        x="completeness: share of lenses found",
+        y="purity: share of lenses in what is taken",
+        show_legend=len(curves) > 1,
         xlim=(0, 1.02),
         ylim=(0, 1.02),
         xticks=percent_ticks(),
@@ -65,12 +78,17 @@ def threshold_plot(curves: Mapping[str, PurityCurve]) -> hv.Overlay:
     for index, (name, curve) in enumerate(curves.items()):
         kept, colour = _some_of(len(curve.purity)), colour_of(index)
         p_lens = curve.threshold[kept]
-        drawn.append(line(p_lens, curve.completeness[kept], name=name, colour=colour))
-        drawn.append(line(p_lens, curve.purity[kept], name=name, colour=colour, line_dash="dotted"))
+        for what, values, dash in (
+            ("completeness", curve.completeness, "solid"),
+            ("purity", curve.purity, "dotted"),
+        ):
+            label = name if len(curves) > 1 else what
+            drawn.append(line(p_lens, values[kept], name=label, colour=colour, line_dash=dash))
     return framed(
         drawn,
-        x="threshold in p_lens",
-        y="completeness, purity",
+        x="threshold in p_lens, at the prior of the model",
+        y="completeness or purity",
+        show_legend=True,
         xlim=(0, 1),
         ylim=(0, 1.02),
         yticks=percent_ticks(),
@@ -95,11 +113,18 @@ def reliability_plot(measured: Mapping[str, Reliability]) -> hv.Overlay:
         }
         told = {"model": "model", "x": "stated", "y": "share of lenses", "objects": "objects"}
         drawn += [
-            bars(bins.stated, low, bins.stated, high, colour=colour),
+            bars(bins.stated, low, bins.stated, high, colour=colour, name=name),
             line(bins.stated, bins.share_of_lenses, name=name, colour=colour),
-            dots(columns, told=told, colour=colour),
+            dots(columns, told=told, colour=colour, name=name),
         ]
-    return framed(drawn, x="p_lens stated", y="share of lenses", xlim=(0, 1), ylim=(0, 1.02))
+    return framed(
+        drawn,
+        x="p_lens, mean of the bin",
+        y="share of lenses in the bin",
+        show_legend=len(measured) > 1,
+        xlim=(0, 1),
+        ylim=(0, 1.02),
+    )
 
 
 def _some_of(number: int) -> np.ndarray:

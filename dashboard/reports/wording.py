@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lensmodel.evaluation.comparison import Comparison, ModelReport
 from lensmodel.evaluation.figures import GroupFigures
+from lensmodel.evaluation.intervals import Share
 
 _FEW = 1000  # non-lenses: with fewer, 0.1 % of them is no object
 
@@ -36,12 +37,15 @@ FIGURE_WORDS: dict[str, FigureWords] = {
     "tpr0": FigureWords("TPR0", "%", "Lenses that score above every non-lens."),
     "tpr10": FigureWords("TPR10", "%", "Lenses found before the tenth non-lens is."),
     "f1": FigureWords(
-        "F1 at p_lens 0.5", "", "Harmonic mean of purity and completeness of what has p_lens from 0.5 up."
+        "F1 at p_lens 0.5",
+        "",
+        "Harmonic mean of purity and completeness of what has p_lens from 0.5 up, at the model's own prior.",
     ),
     "ece": FigureWords(
         "Calibration error",
         "",
-        "Mean difference between p_lens and the share of lenses that have it, in ten bins. 0 is honest.",
+        "Mean difference between p_lens and the share of lenses that have it, in ten bins. 0 is honest. "
+        "p_lens is first moved from the model's prior to the share of lenses here.",
     ),
     "position_error_median_arcsec": FigureWords(
         "Position error, median",
@@ -57,7 +61,14 @@ FIGURE_WORDS: dict[str, FigureWords] = {
     "position_pull": FigureWords(
         "Pull of the position",
         "",
-        "Spread of the errors per axis over the stated sigma: below 1 sigma is too wide, above too narrow.",
+        "Errors in x and in y over the stated sigma: half the width that holds the middle 68 % of them. "
+        "Below 1 sigma is too wide, above too narrow.",
+    ),
+    "position_pull_robust": FigureWords(
+        "Pull of the position, robust spread",
+        "",
+        "Of the same: 1.4826 times the median distance from the median. Both are 1 for Gaussian errors of an "
+        "honest sigma; the smaller this one is beside the other, the wider the wings.",
     ),
 }
 
@@ -87,7 +98,7 @@ def shown_interval(name: str, interval: tuple[float, float]) -> str:
 def sentences(comparison: Comparison) -> list[str]:
     """What came out, the most important first."""
     said = [text for report in comparison.models for text in _about(report)]
-    return said + list(_cautions(comparison))
+    return [*said, *_about_thresholds(comparison), *_cautions(comparison)]
 
 
 def _about(report: ModelReport) -> Iterator[str]:
@@ -111,30 +122,31 @@ def _about(report: ModelReport) -> Iterator[str]:
             f"a lens scores above a non-lens in {100 * figures['auroc']:.1f} % of all pairs."
         )
     twins = report.own.twins
-    if twins.pairs:
+    if twins.of:
         low, high = (f"{100 * bound:.1f}" for bound in twins.interval)
         yield (
-            f"{report.name} scores {twins.above:,} of {twins.pairs:,} lenses above the same object without its "
-            f"source: {100 * twins.share:.1f} % ({low} to {high} %). Chance is 50 %."
+            f"{report.name} scores {twins.number:,} of {twins.of:,} lenses above the same object without its "
+            f"source: {100 * twins.value:.1f} % ({low} to {high} %). Chance is 50 %."
         )
     yield from _about_subtypes(report)
     yield from _about_positions(report)
 
 
 def _about_subtypes(report: ModelReport) -> Iterator[str]:
-    known = [found for found in report.own.by_subtype if math.isfinite(found.share_found)]
-    lenses = sorted((found for found in known if found.group.is_lens), key=lambda found: found.share_found)
+    known = [found for found in report.own.by_subtype if found.found.of]
+    lenses = sorted((found for found in known if found.group.is_lens), key=lambda found: found.found.value)
     if len(lenses) > 1:
         yield (
             f"{report.name} misses {_named(lenses[0])} most and {_named(lenses[-1])} least, "
             "at 1 in 100 non-lenses."
         )
     false = sorted(
-        (found for found in known if not found.group.is_lens and found.found), key=lambda found: -found.found
+        (found for found in known if not found.group.is_lens and found.found.number),
+        key=lambda found: -found.found.number,
     )
     if false:
-        passed = sum(found.found for found in false)
-        listed = ", ".join(f"{found.group.name} ({found.found})" for found in false[:3])
+        passed = sum(found.found.number for found in false)
+        listed = ", ".join(f"{found.group.name} ({found.found.number})" for found in false[:3])
         yield f"{report.name} takes {passed:,} non-lenses for lenses there, most of them: {listed}."
 
 
@@ -152,6 +164,69 @@ def _about_positions(report: ModelReport) -> Iterator[str]:
     if math.isfinite(pull) and not 0.9 <= pull <= 1.1:
         how = "wide" if pull < 1 else "narrow"
         yield f"The position uncertainty that {report.name} states is too {how}: errors are {pull:.2f} of it."
+    yield from _about_placement(report)
+
+
+def _about_placement(report: ModelReport) -> Iterator[str]:
+    placement = report.own.placement
+    if placement.right_galaxy.of:
+        yield (
+            f"{report.name} places {_counted(placement.right_galaxy)} of the group lenses that can be seen nearer to "
+            "the main deflector than to any other member."
+        )
+    if placement.within_half_theta_E.of:
+        yield (
+            f"{report.name} places {_counted(placement.within_half_theta_E)} of the lenses that it finds within half "
+            "their Einstein radius."
+        )
+
+
+def _about_thresholds(comparison: Comparison) -> Iterator[str]:
+    for found in comparison.at_thresholds:
+        own = found.common[found.model]
+        if not own.lenses.of or not own.nonlenses.of:
+            continue
+        yield (
+            f"{found.model} finds {_counted(own.lenses)} of the lenses with p_lens from {found.p_lens:g} up, and "
+            f"{_percent(own.nonlenses.value)} of the non-lenses pass ({own.nonlenses.number:,})."
+        )
+        for name, other in found.common.items():
+            if name != found.model:
+                yield (
+                    f"{name} finds {_counted(other.lenses)} of the lenses where no more non-lenses pass than with "
+                    f"{found.model} from {found.p_lens:g} up."
+                )
+
+
+def prior_note(comparison: Comparison) -> str:
+    """At which share of lenses the reliability diagram is drawn, and what was done to p_lens for it."""
+    names: dict[tuple[float | None, float], list[str]] = {}
+    for report in comparison.models:
+        if report.scored:
+            names.setdefault((report.card.prior, report.own.judged.share_of_lenses), []).append(report.name)
+    return " ".join(_about_prior(_listed(some), *where) for where, some in names.items())
+
+
+def _about_prior(names: str, prior: float | None, share: float) -> str:
+    if prior is None:
+        return f"Of {names}, which nobody calibrated, p_lens is drawn as stated; {_percent(share)} are lenses here."
+    return (
+        f"Of {names}, p_lens holds at a prior of {_percent(prior)} and is drawn converted to the {_percent(share)} of "
+        "lenses here."
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _counted(share: Share) -> str:
+    low, high = (f"{100 * bound:.1f}" for bound in share.interval)
+    return f"{100 * share.value:.1f} % ({low} to {high} %; {share.number:,} of {share.of:,})"
 
 
 def _cautions(comparison: Comparison) -> Iterator[str]:
@@ -174,7 +249,7 @@ def _cautions(comparison: Comparison) -> Iterator[str]:
 
 
 def _named(found: GroupFigures) -> str:
-    return f"{found.group.name} ({100 * found.share_found:.0f} % of {found.objects:,} found)"
+    return f"{found.group.name} ({100 * found.found.value:.0f} % of {found.found.of:,} found)"
 
 
 def _main_reason(report: ModelReport) -> str:

@@ -1,4 +1,4 @@
-"""Groups of objects that figures are given for: each subtype, and lenses in bins of a quantity."""
+"""Groups of objects that figures are given for: each subtype, and lenses in bins of a quantity or of a kind."""
 
 import itertools
 from dataclasses import dataclass
@@ -27,17 +27,22 @@ QUANTITIES: dict[str, Quantity] = {
     for quantity in (
         Quantity("theta_E_arcsec", "Einstein radius", "arcsec"),
         Quantity("arc_snr", "S/N of the arcs", ""),
-        Quantity("colour_mag", "Colour", "mag"),
-        Quantity("distance_arcsec", "Distance from the centre", "arcsec"),
+        Quantity("arc_colour_mag", "Colour of the arcs", "mag"),
+        Quantity("colour_mag", "Colour of the whole object", "mag"),
+        Quantity("distance_arcsec", "Distance of the lens from the centre of the image", "arcsec"),
     )
 }
+
+# Kinds of lenses that go across the subtypes, by name: a key of `Truth.categories`, and what it is called.
+CATEGORIES: dict[str, str] = {"source_colour": "Colour of the source"}
 
 
 @dataclass(frozen=True)
 class Group:
     """Some objects, all lenses or all non-lenses. rows : (object,), which of the truth's.
 
-    low, high : bounds of the quantity, of which the objects lie from `low` up to and with `high`.
+    low, high : bounds of the quantity, of which the objects lie from `low` up to and with `high`. middle : its
+    median over them.
     """
 
     name: str
@@ -45,6 +50,11 @@ class Group:
     rows: Claims
     low: float = float("nan")
     high: float = float("nan")
+    middle: float = float("nan")
+
+    @property
+    def objects(self) -> int:
+        return int(self.rows.sum())
 
 
 def subtypes_of(truth: Truth) -> list[Group]:
@@ -68,8 +78,19 @@ def bins_of(truth: Truth, quantity: str) -> list[Group]:
     for low, high in itertools.pairwise(edges):
         above = values >= low if low == edges[0] else values > low
         rows = known & above & (values <= high)
-        groups.append(Group(f"{low:.3g} to {high:.3g}", True, rows, float(low), float(high)))
-    return [group for group in groups if group.rows.any()]
+        if rows.any():
+            middle = float(np.median(values[rows]))
+            groups.append(Group(f"{low:.3g} to {high:.3g}", True, rows, float(low), float(high), middle))
+    return groups
+
+
+def categories_of(truth: Truth, category: str) -> list[Group]:
+    """Lenses of each kind of a category, by name; none if it is not known."""
+    kinds = truth.categories.get(category)
+    if kinds is None:
+        return []
+    known = truth.is_lens & (kinds != "")
+    return [Group(str(name), True, known & (kinds == name)) for name in np.unique(kinds[known])]
 
 
 def equal_edges(values: ArrayLike) -> list[float]:

@@ -1,19 +1,23 @@
 """Several models on the same objects: what each scored and refused, its figures, and those on what all scored."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from data.campaign import Campaign
+from lensmodel.errors import EvaluationError
 from lensmodel.evaluation.figures import Judged, ModelFigures, evaluate
 from lensmodel.evaluation.metrics import Claims, Numbers
+from lensmodel.evaluation.thresholds import AtThreshold, at_threshold
 from lensmodel.evaluation.truth import Truth
 from lensmodel.models import ModelCard
 
 _COLUMNS = ("logit", "p_lens", "x_arcsec", "y_arcsec", "position_sigma_arcsec")
+
+_NO_NUMBER = "the score is not a number"
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,8 @@ class Answers:
 
     @property
     def is_scored(self) -> Claims:
-        """Which objects have a score."""
-        scored: Claims = np.isfinite(self.columns["logit"])
+        """Which objects have a score: a logit and a probability that are numbers."""
+        scored: Claims = np.isfinite(self.columns["logit"]) & np.isfinite(self.columns["p_lens"])
         return scored
 
 
@@ -56,6 +60,7 @@ class Comparison:
     """Models on the objects of one campaign.
 
     common : how many objects are in the common set. detectable_only : lenses of undetectable arcs are left out.
+    at_thresholds : one for each threshold that was asked for and whose model scored anything.
     """
 
     title: str
@@ -65,6 +70,7 @@ class Comparison:
     resamples: int
     seed: int
     detectable_only: bool = False
+    at_thresholds: tuple[AtThreshold, ...] = ()
 
     @property
     def compared(self) -> list[str]:
@@ -80,19 +86,64 @@ def compare(
     resamples: int = 1000,
     seed: int = 1,
     detectable_only: bool = False,
+    thresholds: Sequence[tuple[str, float]] = (),
 ) -> Comparison:
-    """Measure models on the scores that they have in this campaign; `cards` by the names to call them."""
+    """Measure models on the scores that they have in this campaign; `cards` by the names to call them.
+
+    thresholds : name of a model and its threshold in p_lens.
+
+    Raises
+    ------
+    EvaluationError
+        If a threshold is for a model that is not among them.
+    """
+    check_thresholds(thresholds, cards)
     answers = {name: answers_of(campaign, card.version, truth) for name, card in cards.items()}
     common = common_rows([found.is_scored for found in answers.values()])
     reports = []
     for name, found in answers.items():
-        everything = _judged(truth, found)
+        everything = _judged(truth, found, cards[name])
         own = evaluate(everything.take(found.is_scored), resamples=resamples, seed=seed)
         is_same = np.array_equal(common, found.is_scored)
         shared = common & found.is_scored
         on_common = own if is_same else evaluate(everything.take(shared), resamples=resamples, seed=seed)
         reports.append(ModelReport(name, cards[name], found.reasons, own, on_common))
-    return Comparison(campaign.title, truth, reports, int(common.sum()), resamples, seed, detectable_only)
+    scored = {report.name: report for report in reports if report.scored}
+    return Comparison(
+        title=campaign.title,
+        truth=truth,
+        models=reports,
+        common=int(common.sum()),
+        resamples=resamples,
+        seed=seed,
+        detectable_only=detectable_only,
+        at_thresholds=tuple(
+            at_threshold(
+                name,
+                p_lens,
+                scored[name].own.judged,
+                {other: report.common.judged for other, report in scored.items()},
+            )
+            for name, p_lens in thresholds
+            if name in scored
+        ),
+    )
+
+
+def check_thresholds(thresholds: Sequence[tuple[str, float]], names: Iterable[str]) -> None:
+    """Refuse a threshold for a model that is not compared.
+
+    Raises
+    ------
+    EvaluationError
+    """
+    compared = list(names)
+    for name, _ in thresholds:
+        if name not in compared:
+            raise EvaluationError(
+                f"a threshold is given for {name}, which is not among the models compared ({', '.join(compared)}): "
+                f"add --model {name}"
+            )
 
 
 def common_rows(scored: Sequence[Claims]) -> Claims:
@@ -114,11 +165,14 @@ def answers_of(campaign: Campaign, model_version: str, truth: Truth) -> Answers:
         for name, values in columns.items():
             values[rows[here]] = table[name].to_numpy().astype(float)[here]
         told = table["reason"].to_pylist()
-        reasons.update(told[index] for index in np.flatnonzero(here) if told[index])
+        has_number = np.logical_and.reduce(
+            [np.isfinite(table[name].to_numpy().astype(float)) for name in ("logit", "p_lens")]
+        )
+        reasons.update(told[index] or _NO_NUMBER for index in np.flatnonzero(here & ~has_number))
     return Answers(columns, reasons)
 
 
-def _judged(truth: Truth, answers: Answers) -> Judged:
+def _judged(truth: Truth, answers: Answers, card: ModelCard) -> Judged:
     found = answers.columns
     return Judged(
         truth=truth,
@@ -127,4 +181,5 @@ def _judged(truth: Truth, answers: Answers) -> Judged:
         x_arcsec=found["x_arcsec"],
         y_arcsec=found["y_arcsec"],
         sigma_arcsec=found["position_sigma_arcsec"],
+        prior=card.prior,
     )

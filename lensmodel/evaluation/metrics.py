@@ -7,12 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from scipy.special import logit as log_odds
 from scipy.stats import rankdata
 
 Numbers = NDArray[np.float64]
 Claims = NDArray[np.bool_]
 
 ONE_SIGMA = 0.6826894921370859  # the share of a Gaussian within one sigma
+MAD_OF_ONE_SIGMA = 1.4826  # a Gaussian's sigma over its median absolute deviation
+CALIBRATION_BINS = 10
 
 
 class RocCurve(NamedTuple):
@@ -103,25 +107,49 @@ def f1_score(p_lens: ArrayLike, is_lens: ArrayLike, *, threshold: float = 0.5) -
     return float(2 * (taken & lens).sum() / (taken.sum() + lens.sum()))
 
 
-def expected_calibration_error(p_lens: ArrayLike, is_lens: ArrayLike, *, bins: int = 10) -> float:
+def expected_calibration_error(
+    p_lens: ArrayLike, is_lens: ArrayLike, *, bins: int = CALIBRATION_BINS
+) -> float:
     """Mean difference between the stated probability and the share of lenses, in bins of equal width.
 
+    NaN without objects, or if a probability is not known.
     Naeini, Cooper & Hauskrecht 2015, AAAI, 2901.
     """
-    found = reliability(p_lens, is_lens, bins=bins)
-    if not len(found.objects):
+    if not np.size(p_lens) or np.isnan(p_lens).any():
         return float("nan")
+    found = reliability(p_lens, is_lens, bins=bins)
     return float(np.average(np.abs(found.stated - found.share_of_lenses), weights=found.objects))
 
 
-def reliability(p_lens: ArrayLike, is_lens: ArrayLike, *, bins: int = 10) -> Reliability:
-    """Mean stated probability and share of lenses in bins of equal width."""
+def reliability(p_lens: ArrayLike, is_lens: ArrayLike, *, bins: int = CALIBRATION_BINS) -> Reliability:
+    """Mean stated probability and share of lenses in bins of equal width; objects without one do not count."""
     p, lens = _arrays(p_lens, is_lens)
-    which = np.minimum((p * bins).astype(np.int64), bins - 1)
+    p, lens = p[np.isfinite(p)], lens[np.isfinite(p)]
+    which = calibration_bin(p, bins=bins)
     objects = np.bincount(which, minlength=bins)
     filled = objects > 0
     stated = np.bincount(which, p, bins)[filled] / objects[filled]
     return Reliability(stated, np.bincount(which, lens, bins)[filled] / objects[filled], objects[filled])
+
+
+def calibration_bin(p_lens: Numbers, *, bins: int = CALIBRATION_BINS) -> NDArray[np.int64]:
+    """Which of the bins of equal width each probability is in."""
+    return np.minimum((p_lens * bins).astype(np.int64), bins - 1)
+
+
+def at_another_prior(logit: ArrayLike, *, prior: float, share: float) -> Numbers:
+    """The probability that a logit stands for where a share of the objects are lenses, not as many as at its prior.
+
+    Bayes: the log odds move by those of the share minus those of the prior. NaN where only one class occurs.
+
+    >>> at_another_prior([0.0], prior=0.5, share=0.2).round(3).tolist()
+    [0.2]
+    """
+    values = np.asarray(logit, float)
+    if not (0 < share < 1 and 0 < prior < 1):
+        return np.full(values.shape, np.nan)
+    moved: Numbers = expit(values + log_odds(share) - log_odds(prior))
+    return moved
 
 
 def roc_curve(score: ArrayLike, is_lens: ArrayLike) -> RocCurve:
@@ -163,6 +191,13 @@ def pull_spread(pull: ArrayLike) -> float:
     """Half the width that holds the middle 68.27 % of errors in units of their sigma: 1 if sigma is honest."""
     low, high = (percentile_of(pull, 50 * (1 + sign * ONE_SIGMA)) for sign in (-1, 1))
     return (high - low) / 2
+
+
+def robust_spread(pull: ArrayLike) -> float:
+    """1.4826 times the median distance from the median: a Gaussian's sigma, whatever its far wings do."""
+    known = np.asarray(pull, float)
+    known = known[np.isfinite(known)]
+    return MAD_OF_ONE_SIGMA * percentile_of(np.abs(known - percentile_of(known, 50)), 50)
 
 
 def _arrays(score: ArrayLike, is_lens: ArrayLike) -> tuple[Numbers, Claims]:

@@ -12,6 +12,8 @@ from lensmodel.errors import EvaluationError
 from lensmodel.evaluation.colours import measured_colour_mag
 from lensmodel.evaluation.metrics import Claims, Numbers
 
+MOST_MEMBERS = 3  # of a group, beside the main deflector
+
 _CLASSES = {"lens": True, "nonlens": False, "non-lens": False}
 
 
@@ -20,7 +22,11 @@ class Truth:
     """The objects whose class is known, (object,) each; NaN where a number does not apply or is not known.
 
     twin_ids : the object that is the same with or without its source, empty if there is none.
+    member_x_arcsec, member_y_arcsec : the other galaxies of a group lens, (object, member).
+    is_detectable : whether the arcs can be seen; true if nobody says that they cannot.
     quantities : by the names of `breakdowns.QUANTITIES`, those that are known here.
+    categories : by the names of `breakdowns.CATEGORIES`, those that are known here; empty text if not of an object.
+    colour : the bands of the colours, such as VIS - H.
     """
 
     object_ids: NDArray[np.str_]
@@ -29,7 +35,12 @@ class Truth:
     x_arcsec: Numbers
     y_arcsec: Numbers
     twin_ids: NDArray[np.str_]
+    member_x_arcsec: Numbers
+    member_y_arcsec: Numbers
+    is_detectable: Claims
     quantities: dict[str, Numbers]
+    categories: dict[str, NDArray[np.str_]]
+    colour: str
 
     def __len__(self) -> int:
         return len(self.object_ids)
@@ -44,7 +55,11 @@ class Truth:
             x_arcsec=self.x_arcsec[rows],
             y_arcsec=self.y_arcsec[rows],
             twin_ids=self.twin_ids[rows],
+            member_x_arcsec=self.member_x_arcsec[rows],
+            member_y_arcsec=self.member_y_arcsec[rows],
+            is_detectable=self.is_detectable[rows],
             quantities={name: values[rows] for name, values in self.quantities.items()},
+            categories={name: values[rows] for name, values in self.categories.items()},
         )
 
 
@@ -68,6 +83,7 @@ def truth_of(campaign: Campaign, *, detectable_only: bool = False, with_quantiti
     objects = ObjectTable(table)
     x_arcsec, y_arcsec = _numbers(table, "lens_x_arcsec"), _numbers(table, "lens_y_arcsec")
     quantities = _quantities(campaign, objects, x_arcsec, y_arcsec) if with_quantities else {}
+    red, _, blue = campaign.survey.composite
     classes = [_class_of(text) for text in table["class"].to_pylist()]
     subtypes = table["subtype"].to_pylist() if "subtype" in table.column_names else [None] * len(classes)
     return Truth(
@@ -83,7 +99,12 @@ def truth_of(campaign: Campaign, *, detectable_only: bool = False, with_quantiti
         x_arcsec=x_arcsec,
         y_arcsec=y_arcsec,
         twin_ids=_texts(table, "sim_twin"),
+        member_x_arcsec=_of_members(table, "x"),
+        member_y_arcsec=_of_members(table, "y"),
+        is_detectable=_numbers(table, "sim_arc_is_detectable") != 0,
         quantities=quantities,
+        categories=_categories(table),
+        colour=f"{blue} \u2212 {red}",
     )
 
 
@@ -95,10 +116,37 @@ def _quantities(
     quantities = {
         "theta_E_arcsec": _numbers(table, "theta_E_arcsec"),
         "arc_snr": _numbers(table, _column_about(table, "snr")),
+        "arc_colour_mag": _arc_colour_mag(campaign, table),
         "colour_mag": _colour_mag(campaign, objects, x_arcsec, y_arcsec),
         "distance_arcsec": np.hypot(x_arcsec, y_arcsec),
     }
     return {name: values for name, values in quantities.items() if np.isfinite(values).any()}
+
+
+def _categories(table: pa.Table) -> dict[str, NDArray[np.str_]]:
+    """Those that are known of some object."""
+    is_red = _numbers(table, "sim_source_is_red")
+    source_colour = np.select([is_red == 1, is_red == 0], ["red", "blue"], "")
+    return {"source_colour": source_colour} if (source_colour != "").any() else {}
+
+
+def _of_members(table: pa.Table, axis: str) -> Numbers:
+    """Positions of the other galaxies of a group, arcsec from the centre: (object, member)."""
+    return np.stack(
+        [_numbers(table, f"sim_member_{member}_{axis}_arcsec") for member in range(1, MOST_MEMBERS + 1)],
+        axis=1,
+    )
+
+
+def _arc_colour_mag(campaign: Campaign, table: pa.Table) -> Numbers:
+    """Of the lensed light, which has the colour of its source; NaN where it has no S/N in one of the bands."""
+    red, _, blue = campaign.survey.composite
+    mag, snr = (
+        {band: _numbers(table, f"sim_arc_{what}_{band.lower()}") for band in (blue, red)}
+        for what in ("mag", "snr")
+    )
+    is_seen = (snr[blue] > 0) & (snr[red] > 0)
+    return np.where(is_seen, mag[blue] - mag[red], np.nan)
 
 
 def _with_class(table: pa.Table, campaign: Campaign) -> pa.Table:
