@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dashboard.live_catalogue import Catalogue
 from data.campaign import Campaign
+from data.priors import p_lens_of_logit
 
 COLUMNS = ("logit", "p_lens", "where_why")
 NO_PART = -1
@@ -21,7 +22,7 @@ NO_PART = -1
 
 @dataclass(frozen=True)
 class ScoreColumns:
-    """Scores of one model, one value per row of the catalogue, NaN where there is none.
+    """Scores of one model, one value per row of the catalogue, NaN where there is none; p_lens at the campaign's prior.
 
     version : changes when scores land or the catalogue changes; rankings are kept by it.
     scored : how many objects have a row, refused ones included.
@@ -79,7 +80,14 @@ class LiveScores:
                 return None
             part = scores.parts[scores.part_of[place]]
         rows = pq.read_table(part, filters=pc.field("object_id") == object_id, partitioning=None)
-        return rows.to_pylist()[-1] if rows.num_rows else None
+        return self._stated(model_version, rows.to_pylist()[-1]) if rows.num_rows else None
+
+    def _stated(self, model_version: str, row: dict[str, object]) -> dict[str, object]:
+        """A score row with p_lens at the campaign's prior."""
+        if row["logit"] is None:
+            return row
+        given = (np.asarray(row[name], np.float64) for name in ("logit", "p_lens"))
+        return {**row, "p_lens": float(p_lens_of_logit(self._campaign, model_version, *given))}
 
     def _refreshed(self, model_version: str, catalogue: Catalogue) -> _ModelScores:
         parts = self._campaign.score_parts(model_version)
@@ -89,7 +97,9 @@ class LiveScores:
         fresh = parts[len(known.parts) :]
         if fresh or known.catalogue is not catalogue:
             _extend(known, fresh, catalogue)
-            known.snapshot = _snapshot(known)
+            columns = known.columns
+            stated = p_lens_of_logit(self._campaign, model_version, columns["logit"], columns["p_lens"])
+            known.snapshot = _snapshot(known, stated)
         return known
 
 
@@ -150,7 +160,7 @@ def _read(part: Path) -> pa.Table:
     return pq.read_table(part, columns=["object_id", *COLUMNS], partitioning=None)
 
 
-def _snapshot(scores: _ModelScores) -> ScoreColumns:
+def _snapshot(scores: _ModelScores, p_lens: NDArray[np.float64]) -> ScoreColumns:
     version = f"{scores.catalogue.version if scores.catalogue else 0}.{scores.generation}.{len(scores.parts)}"
     scored = int((scores.part_of != NO_PART).sum())
-    return ScoreColumns(version=version, scored=scored, **scores.columns)
+    return ScoreColumns(version=version, scored=scored, **{**scores.columns, "p_lens": p_lens})

@@ -19,7 +19,7 @@ REVEAL_POLICIES = ("open", "after-grade")
 
 _KEYS = (
     *("id", "title", "survey", "reveal", "quorum", "database", "models", "shown_columns", "sources"),
-    "band_of_filter",
+    *("band_of_filter", "prior"),
 )
 
 _SETTINGS = """\
@@ -31,6 +31,9 @@ survey = "{survey}"            # {surveys}
 # after-grade: the server withholds them until the inspector's blind grade is stored.
 reveal = "{reveal}"
 quorum = {quorum}                   # independent grades per object
+# Share of lenses among the objects, for which p_lens is stated: 1e-4 on the sky, 0.1 in an enriched queue.
+# Without it, p_lens is stated for the share that the model was calibrated for.
+# prior = 0.1
 # Where votes go: a file in this folder, or "postgresql://user@host/name".
 database = "labels.sqlite"
 # Catalogue columns that inspectors may see before their blind grade, beside magnitudes, redshifts and positions.
@@ -51,6 +54,7 @@ class Campaign:
     identifier : tells campaigns apart in a browser that has seen several under one address.
     models : names of networks, the preferred one first.
     survey : with the filters that this campaign takes for bands of it.
+    prior : share of lenses among the objects; None if nobody stated it.
     shown_columns : catalogue columns that conclude nothing, and may be seen before a blind grade.
     """
 
@@ -64,6 +68,7 @@ class Campaign:
     models: tuple[str, ...]
     shown_columns: tuple[str, ...]
     sources: tuple[str, ...]
+    prior: float | None = None
 
     @property
     def settings_path(self) -> Path:
@@ -186,6 +191,7 @@ def open_campaign(path: Path) -> Campaign:
         models=tuple(values.get("models", ())),
         shown_columns=tuple(values.get("shown_columns", ())),
         sources=tuple(values.get("sources", ())),
+        prior=values.get("prior"),
     )
 
 
@@ -262,6 +268,9 @@ def _problems(values: dict[str, object]) -> Iterator[str]:
     quorum = values.get("quorum", 1)
     if not isinstance(quorum, int) or isinstance(quorum, bool) or quorum < 1:
         yield f"quorum is {quorum!r}; expected a whole number from 1"
+    prior = values.get("prior")
+    if prior is not None and not (isinstance(prior, float) and 0 < prior < 1):
+        yield f"prior is {prior!r}; expected a share of lenses between 0 and 1, such as 0.1"
     for key in ("models", "shown_columns", "sources"):
         listed = values.get(key, [])
         if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):

@@ -21,6 +21,7 @@ from data.consensus import Remarks, gather_remarks, summarise
 from data.errors import CampaignError, ExportError, StoreError
 from data.label_store import LabelStore
 from data.objects import STORAGE_COLUMNS
+from data.priors import p_lens_of_logit
 from data.scores import SCORE_SCHEMA, read_part
 from data.votes import FIELDS, FLAGS
 
@@ -152,7 +153,7 @@ def _texts(remarks: Remarks) -> tuple[str, ...]:
 
 
 def _scores(campaign: Campaign, version: str | None, object_ids: pa.ChunkedArray) -> Columns:
-    """The last score of each object, null where there is none."""
+    """The last score of each object, null where there is none; p_lens at the campaign's prior."""
     parts = campaign.score_parts(version) if version else []
     tables = [read_part(part) for part in reversed(parts)]
     scores = pa.concat_tables(tables) if tables else SCORE_SCHEMA.empty_table()
@@ -161,6 +162,10 @@ def _scores(campaign: Campaign, version: str | None, object_ids: pa.ChunkedArray
         scores.take(rows) if len(scores) else pa.table({n: pa.nulls(len(rows)) for n in SCORE_SCHEMA.names})
     )
     scored = pc.is_valid(rows)
+    if version:
+        given = (np.asarray(found[name].cast(REAL)) for name in ("logit", "p_lens"))
+        stated = pa.array(p_lens_of_logit(campaign, version, *given), REAL, from_pandas=True)
+        found = found.set_column(found.column_names.index("p_lens"), "p_lens", stated)
     renamed = {"ra_deg": "predicted_ra_deg", "dec_deg": "predicted_dec_deg", "reason": "no_score_reason"}
     return {
         **{renamed.get(name, name): found[name] for name in SCORE_SCHEMA.names if name != "object_id"},

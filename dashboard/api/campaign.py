@@ -12,6 +12,7 @@ from dashboard.identity import CurrentSession, checked_name, remember
 from dashboard.queue_page import allowed_orders
 from dashboard.session import Session
 from dashboard.state import ServerState
+from data.priors import prior_of
 from data.votes import CONTAMINANTS, FLAGS, GRADES, TAGS, Term
 from lensmodel.explain import METHODS, methods_for
 
@@ -95,7 +96,7 @@ def _model(state: ServerState, model_version: str) -> dict[str, object]:
         "name": card.name if card else model_version,
         "title": card.title if card else model_version,
         "predicts_position": card.predicts_position if card else False,
-        "prior": card.prior if card else None,
+        "prior": prior_of(state.campaign, model_version),
         "methods": methods_for(card) if card else [],
     }
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from data.campaign import Campaign
 from data.consensus import RULE
 from data.label_store import LabelStore
+from data.priors import prior_of
 from data.votes import GRADES
 
 Provenance = dict[str, str | int]
@@ -60,7 +61,9 @@ def _model(campaign: Campaign, table: pa.Table) -> Provenance:
     if not versions:
         return {"model": "none"}
     (model,) = versions
-    return {"model": model, "model_sha256": _digest(campaign, model)}
+    prior = prior_of(campaign, model)
+    stated = {} if prior is None else {"p_lens_prior": f"{prior:g}"}
+    return {"model": model, "model_sha256": _digest(campaign, model), **stated}
 
 
 def _digest(campaign: Campaign, model: str) -> str:
