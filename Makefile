@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 5006
 
-.PHONY: run test lint bench screenshots env clean
+.PHONY: run test lint bench screenshots figures env clean
 
 run: env
 	$(BIN)/lensvet demo --port $(PORT)
@@ -32,6 +32,10 @@ bench: env
 
 screenshots: env
 	$(BIN)/python -m tests.ui.screenshots
+
+figures: env
+	$(BIN)/python -m tests.ui.populations
+	$(BIN)/python -m tests.ui.beside_real
 
 clean:
 	rm -rf $(VENV) build

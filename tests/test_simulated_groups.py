@@ -134,7 +134,7 @@ def test_a_group_without_a_source_has_companions_where_arcs_would_lie():
 
 def test_einstein_radii_do_not_pile_up_at_the_limits_of_what_vis_resolves():
     some = dice(4000, 7)
-    z_lens, sigma, z_source, _ = strong_lenses._deflector_and_source(some, POPULATIONS["survey"])
+    z_lens, sigma, z_source, _ = strong_lenses.deflector_and_source(some, POPULATIONS["survey"])
     theta_e = strong_lenses.einstein_radius_arcsec(sigma, z_lens, z_source)
     beyond = (theta_e < SMALLEST_THETA_E_ARCSEC) | (theta_e > LARGEST_THETA_E_ARCSEC)
     assert float(beyond.float().mean()) < 0.01

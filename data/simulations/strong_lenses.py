@@ -45,7 +45,7 @@ class Lens:
 
 def galaxy_lens(dice: Dice, sky: Sky, population: Population) -> Truth:
     """An elliptical power law with shear in front of one source."""
-    z_lens, sigma, z_source, mag = _deflector_and_source(dice, population)
+    z_lens, sigma, z_source, mag = deflector_and_source(dice, population)
     lens = _draw_lens(dice, sky, z_lens, sigma, z_source)
     source = place_source(dice, lens.mass, z_source, mag, population)
     beta = source_position(lens.mass, sky.x, sky.y)
@@ -54,7 +54,7 @@ def galaxy_lens(dice: Dice, sky: Sky, population: Population) -> Truth:
 
 def group_lens(dice: Dice, sky: Sky, population: Population) -> Truth:
     """An elliptical with one to three companions at its redshift, all of which deflect, and one source."""
-    z_lens, sigma, z_source, mag = _deflector_and_source(dice, population)
+    z_lens, sigma, z_source, mag = deflector_and_source(dice, population)
     lens = _draw_lens(dice, sky, z_lens, sigma, z_source)
     drawn = [_draw_companion(dice, sky, lens, z_source, chance) for chance in (1.0, 0.5, 0.25)]
     companions, galaxies = [mass for mass, _ in drawn], [galaxy for _, galaxy in drawn]
@@ -69,7 +69,7 @@ def compound_lens(dice: Dice, sky: Sky, population: Population, *, largest_offse
 
     largest_offset : of the sources from the axis, in theta_E; small ones make double rings.
     """
-    z_lens, sigma, z_near, mag_near = _deflector_and_source(dice, population)
+    z_lens, sigma, z_near, mag_near = deflector_and_source(dice, population)
     z_near = torch.minimum(z_near, z_lens + 1.5)
     z_far, mag_far = population.sources(dice, z_near)
     lens = _draw_lens(dice, sky, z_lens, sigma, z_far)
@@ -89,7 +89,7 @@ def double_ring_lens(dice: Dice, sky: Sky, population: Population) -> Truth:
     return compound_lens(dice, sky, population, largest_offset=0.12)
 
 
-def _deflector_and_source(dice: Dice, population: Population) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def deflector_and_source(dice: Dice, population: Population) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(lens redshift, velocity dispersion, source redshift, source magnitude), drawn again and again until
     theta_E is one that VIS resolves; what still is not is left to be clamped."""
     z_lens, sigma = population.deflectors(dice)
