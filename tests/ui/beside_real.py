@@ -19,7 +19,7 @@ from scipy.ndimage import gaussian_filter, maximum_filter
 from data.campaign import create_campaign
 from data.cutouts import Plane
 from data.ingest import ingest
-from data.simulations.instrument import BANDS, OPTICS, PIXEL_SCALE_ARCSEC
+from data.simulations.instrument import BANDS, FIELD_PX, OPTICS, PIXEL_SCALE_ARCSEC
 from data.simulations.recipes import SimulatedChunk, draw_chunk
 from data.surveys import SURVEYS
 from tests.fixtures.browsers import open_chromium
@@ -30,8 +30,12 @@ STAGE = PROJECT / "dashboard" / "components" / "stage"
 SEED = 20250319
 SIDE_PX, COLUMNS, ROWS, SHOWN_PX = 64, 6, 4, 176
 LENSES, OTHERS = 5, 7  # of the real and of the simulated ones each
-MAGS = (18.5, 22.8)  # VIS, of what is no lens
-_FROM_EDGE_PX, _APART_PX = 34, 36
+MAGS = (18.5, 23.3)  # VIS, of what is no lens
+_FROM_EDGE_PX, _APART_PX, _FROM_LENS_PX = 34, 36, 48
+_NO_GALAXIES = (
+    *("star or quasar", "star with spikes", "ghost", "cosmic ray", "satellite trail", "bad column"),
+    "twin",
+)
 
 Image = NDArray[np.float32]
 
@@ -50,7 +54,8 @@ def main() -> None:
     torch.set_num_threads(1)
     random = np.random.default_rng(SEED)
     folder = Path(os.environ.get("LENSVET_SHARED", PROJECT.parent / "shared")) / "real"
-    tiles = [*real_tiles(folder, random), *simulated_tiles(draw_chunk(SEED, 0, "held-out"), random)]
+    real = real_tiles(folder, random)
+    tiles = [*real, *simulated_tiles(draw_chunk(SEED, 0, "held-out"), real)]
     order = random.permutation(len(tiles))
     _draw([tiles[index] for index in order])
 
@@ -67,8 +72,9 @@ def real_tiles(folder: Path, random: np.random.Generator) -> list[Tile]:
         raise SystemExit(f"real images are not at {folder}: set LENSVET_SHARED")
     lenses, others = [], []
     for planes in _read(folder / "euclid_q1"):
-        lenses.append(Tile(_central(planes), "lens", True))
-        if planes.shape[-1] > 2 * _FROM_EDGE_PX + _APART_PX:
+        is_group = planes.shape[-1] > FIELD_PX  # of the Q1 files, those of groups show 30 arcsec
+        lenses.append(Tile(_central(planes), "group lens" if is_group else "galaxy lens", True))
+        if is_group:
             others += [Tile(_cut(planes, *place), "galaxy", True) for place in _galaxies(planes)]
     fields = [Tile(_central(planes), "galaxy", True) for planes in _read(folder / "euclid_q1_field")]
     bright = [tile for tile in fields if _mag(tile.planes) < MAGS[1]]
@@ -77,26 +83,34 @@ def real_tiles(folder: Path, random: np.random.Generator) -> list[Tile]:
     return [*lenses[:LENSES], *(others[index] for index in sorted(chosen))]
 
 
-def simulated_tiles(chunk: SimulatedChunk, random: np.random.Generator) -> list[Tile]:
-    """As many lenses of groups and of galaxies, and other galaxies, as there are real ones."""
-    detectable = chunk.truth["sim_arc_is_detectable"].numpy() == 1
-    lens = chunk.is_lens.numpy()
-    subtype = np.array(chunk.subtypes)
-    mag = chunk.truth["mag_vis"].numpy()
-    bright = (mag > MAGS[0]) & (mag < MAGS[1])
-    plain = bright & ~lens & ~np.isin(subtype, ("star or quasar", "star with spikes", "ghost", "twin"))
-    plain &= ~np.isin(subtype, ("cosmic ray", "satellite trail", "bad column"))
-    kinds = ((lens & detectable & (subtype == "group"), 3), (lens & detectable & (subtype != "group"), 2))
-    rows = [random.choice(is_kind.nonzero()[0], number, replace=False) for is_kind, number in kinds]
-    rows.append(random.choice(plain.nonzero()[0], OTHERS, replace=False))
+def simulated_tiles(chunk: SimulatedChunk, real: list[Tile]) -> list[Tile]:
+    """For each real lens or galaxy the simulated one whose brightness comes closest, groups for groups' lenses."""
+    subtype, lens = np.array(chunk.subtypes), chunk.is_lens.numpy()
+    seen = lens & (chunk.truth["sim_arc_is_detectable"].numpy() == 1)
+    candidates = {
+        "group lens": seen & (subtype == "group"),
+        "galaxy lens": seen & (subtype != "group"),
+        "galaxy": ~lens & ~np.isin(subtype, _NO_GALAXIES),
+    }
+    cuts = [_about_target(chunk, row) for row in range(len(chunk))]
+    mags = np.array([_mag(cut) for cut in cuts])
     tiles = []
-    for row in np.concatenate(rows):
-        at = (float(chunk.truth[f"sim_target_{axis}_arcsec"][row]) / PIXEL_SCALE_ARCSEC for axis in "yx")
-        middle = (chunk.images.shape[-1] - 1) / 2
-        y, x = (round(middle + offset) for offset in at)
-        what = f"lens, {subtype[row]}" if lens[row] else str(subtype[row])
-        tiles.append(Tile(_cut(chunk.images[row].numpy(), y, x), what, False))
+    for tile in real:
+        free = candidates[tile.what]
+        row = int(np.where(free, np.abs(mags - _mag(tile.planes)), np.inf).argmin())
+        free[row] = False
+        what = f"{subtype[row]} lens" if lens[row] else str(subtype[row])
+        tiles.append(Tile(cuts[row], what, False))
     return tiles
+
+
+def _about_target(chunk: SimulatedChunk, row: int) -> Image:
+    middle = (chunk.images.shape[-1] - 1) / 2
+    y, x = (
+        round(middle + float(chunk.truth[f"sim_target_{axis}_arcsec"][row]) / PIXEL_SCALE_ARCSEC)
+        for axis in "yx"
+    )
+    return _cut(chunk.images[row].numpy(), y, x)
 
 
 def _read(folder: Path) -> Iterator[Image]:
@@ -131,11 +145,13 @@ def _galaxies(planes: Image) -> Iterator[tuple[int, int]]:
     smooth = gaussian_filter(np.nan_to_num(planes[0]), 2.0)
     peaks = (smooth == maximum_filter(smooth, 9)) & (smooth > 8 * OPTICS["VIS"].noise_rms)
     middle = planes.shape[-1] // 2
-    kept = [(middle, middle)]
+    kept: list[tuple[int, int]] = []
     for y, x in sorted(zip(*peaks.nonzero(), strict=True), key=lambda place: -smooth[place]):
-        near = min(np.hypot(y - other[0], x - other[1]) for other in kept)
+        from_lens = np.hypot(y - middle, x - middle)
+        near = min((np.hypot(y - other[0], x - other[1]) for other in kept), default=np.inf)
         edge = min(y, x, planes.shape[-1] - 1 - y, planes.shape[-1] - 1 - x)
-        if near > _APART_PX and edge > _FROM_EDGE_PX and MAGS[0] < _mag(_cut(planes, y, x)) < MAGS[1]:
+        apart = near > _APART_PX and from_lens > _FROM_LENS_PX and edge > _FROM_EDGE_PX
+        if apart and MAGS[0] < _mag(_cut(planes, y, x)) < MAGS[1]:
             kept.append((int(y), int(x)))
             yield int(y), int(x)
 
@@ -155,10 +171,10 @@ def _overlap(tile: Tile, other: Tile) -> bool:
 
 _HTML = """<body style="margin:0;width:{width}px;background:#14161a;color:#c9ccd3;font:12px sans-serif">
 <div id="grid" style="display:grid;grid-template-columns:repeat({columns},{shown}px);gap:4px;padding:4px"></div>
-<p style="margin:6px 8px;font-size:13px">Half of these are Euclid Q1, half are simulated.
-Each is 6.4″ wide, drawn as /vet draws it.</p>
-<p style="margin:6px 8px;font-size:9px;color:#8b8f99">Key, by row from the top left: {key}. Real images:
-ESA/Euclid/Euclid Consortium/NASA, Q1.</p></body>"""
+<p style="margin:6px 8px;font-size:13px">Half of these are Euclid Q1, half are simulated
+and as bright. Each is 6.4″ wide, drawn as /vet draws it.</p>
+<p style="margin:6px 8px;font-size:9px;color:#8b8f99">Key, by row from the top left:<br>{key}<br>
+Real images: ESA/Euclid/Euclid Consortium/NASA, Q1.</p></body>"""
 
 _SCRIPT = """async ([tiles, campaign, shown]) => {
   const { Pictures, COMPOSITE } = await import('/scene.js');
@@ -215,9 +231,9 @@ def key_of(tiles: list[Tile]) -> str:
     """Row by row: what is real and what each is."""
     rows = [tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)]
     words = (
-        ", ".join(f"{'real' if tile.is_real else 'simulated'} {tile.what}" for tile in row) for row in rows
+        " · ".join(f"{'real' if tile.is_real else 'simulated'} {tile.what}" for tile in row) for row in rows
     )
-    return "; ".join(f"{number}: {row}" for number, row in enumerate(words, start=1))
+    return "<br>".join(f"{number}: {row}" for number, row in enumerate(words, start=1))
 
 
 def _told(tile: Tile) -> list[dict[str, object]]:
