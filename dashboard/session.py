@@ -3,7 +3,7 @@
 No widgets and no HTTP; every route that tells something about an object goes through here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -146,7 +146,9 @@ class Session:
             row = self.state.scores.row(version, catalogue, object_id)
             if row is not None:
                 card = self.state.card(version)
-                found.append({**row, "model_version": version, "title": card.title if card else version})
+                title, bands = (card.title, card.bands) if card else (version, ())
+                told = {"model_version": version, "title": title, "judged_from": judged_from(row, bands)}
+                found.append({**row, **told})
         return found
 
     def _truth(self, stored: StoredObject) -> Row | None:
@@ -181,3 +183,18 @@ class Session:
             raise VoteConflictError(
                 "phase is 'blind', but this object was revealed to you: send phase 'revealed'"
             )
+
+
+def judged_from(score: Row, bands: Sequence[str]) -> str | None:
+    """In words, which bands a score was made from, if some of the model's were missing.
+
+    >>> judged_from({"bands_missing": "Y,J,H"}, ("VIS", "Y", "J", "H"))
+    'VIS alone'
+    >>> judged_from({"bands_missing": "J,H"}, ("VIS", "Y", "J", "H"))
+    'without J, H'
+    """
+    missing = str(score.get("bands_missing") or "").split(",")
+    if missing == [""]:
+        return None
+    there = [band for band in bands if band not in missing]
+    return f"{there[0]} alone" if len(there) == 1 else f"without {', '.join(missing)}"

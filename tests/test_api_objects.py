@@ -5,8 +5,12 @@ import http.client
 import json
 import uuid
 
+import pyarrow as pa
 import pytest
 
+from dashboard.session import judged_from
+from data.scores import SCORE_SCHEMA, write_part
+from lensmodel.models import default_model
 from tests.fixtures.campaigns import MODEL, add_scores, filled_campaign
 from tests.fixtures.servers import API, as_inspector, object_url, running_server
 
@@ -92,6 +96,33 @@ def test_scores_carry_their_model(client):
     assert score["model_version"] == MODEL
     assert score["logit"] == 2.0
     assert score["x_arcsec"] is None
+
+
+def test_a_score_says_from_which_bands_it_was_made_where_some_were_missing(tmp_path):
+    campaign = filled_campaign(tmp_path / "c", ["whole", "lacking"], size_px=4)
+    version = default_model().version
+    rows = [
+        {"object_id": "whole", "logit": 1.0, "p_lens": 0.7},
+        {"object_id": "lacking", "logit": 1.0, "p_lens": 0.7, "bands_missing": "Y,J,H"},
+    ]
+    write_part(campaign.scores_path(version), pa.Table.from_pylist(rows, schema=SCORE_SCHEMA))
+    with running_server(campaign) as client:
+        for object_id, missing, words in (("whole", None, None), ("lacking", "Y,J,H", "VIS alone")):
+            (score,) = client.get(object_url(object_id)).json()["scores"]
+            assert (score["bands_missing"], score["judged_from"]) == (missing, words)
+
+
+@pytest.mark.parametrize(
+    ("missing", "bands", "words"),
+    [
+        (None, "VIS Y J H", None), ("Y,J,H", "VIS Y J H", "VIS alone"), ("VIS,Y,J", "VIS Y J H", "H alone"),
+        ("H", "VIS Y J H", "without H"), ("VIS,H", "VIS Y J H", "without VIS, H"),
+        ("Y,J,H", "", "without Y, J, H"),
+    ],
+)  # fmt: skip
+def test_missing_bands_are_put_in_few_words(missing, bands, words):
+    assert judged_from({"bands_missing": missing}, bands.split()) == words
+    assert judged_from({}, bands.split()) is None  # a part from before there was the column
 
 
 def test_truth_comes_with_ones_own_grade_and_goes_with_its_undo(client):

@@ -120,10 +120,14 @@ def test_the_page_fits_the_window_and_can_be_read(
         title="Candidates of the deep fields",
     )
     for version in (default_model().version, "a-network-with-a-very-long-name-0123abcd"):
-        score(campaign, {f"object {n}": (n + 1) / 10 for n in range(9)}, model_version=version)
+        p_lens = {f"object {n}": (n + 1) / 10 for n in range(9)}
+        score(campaign, p_lens, model_version=version, bands_missing="Y,J,H")
     page.set_viewport_size({"width": size[0], "height": size[1]})
     open_vet(page, served(campaign).url)
     expect(part(page, "scores")).to_contain_text("p_lens")
+    for hint, words in zip(part(page, "judged-from").all(), ("VIS alone", "without Y, J, H"), strict=True):
+        expect(hint).to_have_text(words)
+        assert hint.evaluate("one => one.scrollWidth <= one.clientWidth"), "cut off"
     if theme == "light":
         press(page, "y")
     page.screenshot(path=screenshots / f"vet-{size[0]}x{size[1]}-{theme}.png")

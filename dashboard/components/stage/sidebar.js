@@ -75,7 +75,12 @@ function scoreLine(score, models, first) {
     h("span", { class: "dim" }, name),
     h("meter", { min: 0, max: 1, value: score.p_lens, "aria-label": `${name} of ${title}` }),
     h("b", { class: "tabular" }, value),
-    h("span", {}, prior == null ? title : `${title} · prior ${oneIn(prior)}`));
+    h("span", { class: "model" }, h("span", {}, prior == null ? title : `${title} · prior ${oneIn(prior)}`), bandsHint(score)));
+}
+
+/** "VIS alone": from which bands this was judged, where the object lacks some of the model's. */
+function bandsHint({ judged_from: bands }) {
+  return bands ? h("span", { class: "bands-hint", "data-testid": "judged-from", title: `Judged from what there is: ${bands}` }, bands) : null;
 }
 
 function oneIn(share) {
