@@ -31,3 +31,7 @@ class VoteConflictError(VoteError):
 
 class ExportError(LensVetError):
     """A catalogue cannot be written as asked."""
+
+
+class RegionError(LensVetError):
+    """A file of regions cannot be read, or its regions do not fit the cutouts."""

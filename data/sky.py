@@ -51,3 +51,30 @@ class TangentPlane:
         ra_deg = self.ra_deg + np.degrees(np.arctan2(xi, denominator))
         dec = np.arctan2(math.sin(dec0) + eta * math.cos(dec0), np.hypot(xi, denominator))
         return ra_deg % 360, np.degrees(dec)
+
+    def offsets_of(
+        self, ra_deg: ArrayLike, dec_deg: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(x_arcsec, y_arcsec) from the centre of sky positions: gnomonic projection, Paper II eqs. 12, 13 and 54.
+
+        NaN for a position more than 90 degrees away.
+        """
+        dra = np.radians(np.asarray(ra_deg, float) - self.ra_deg)
+        dec, dec0 = np.radians(np.asarray(dec_deg, float)), math.radians(self.dec_deg)
+        cosine = np.sin(dec) * math.sin(dec0) + np.cos(dec) * math.cos(dec0) * np.cos(dra)
+        cosine = np.where(cosine > 0, cosine, np.nan)
+        xi = np.cos(dec) * np.sin(dra) / cosine
+        eta = (np.sin(dec) * math.cos(dec0) - np.cos(dec) * math.sin(dec0) * np.cos(dra)) / cosine
+        return self.along_axes(3600 * np.degrees(xi), 3600 * np.degrees(eta))
+
+    def along_axes(
+        self, east_arcsec: ArrayLike, north_arcsec: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(x_arcsec, y_arcsec) of a step to the east and to the north in the tangent plane."""
+        cd11, cd12, cd21, cd22 = self.cd_deg
+        step = np.linalg.solve(
+            np.array([[cd11, cd12], [cd21, cd22]]) * 3600,
+            np.stack([np.atleast_1d(east_arcsec), np.atleast_1d(north_arcsec)]),
+        )
+        x_arcsec, y_arcsec = step.reshape(2, *np.shape(east_arcsec)) * self.pixel_scale_arcsec
+        return x_arcsec, y_arcsec

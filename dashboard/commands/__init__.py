@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Protocol
 
 from dashboard.commands import (
+    counterfactual,
     demo,
     doctor,
     evaluate,
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     "simulate": simulate,
     "train": train,
     "evaluate": evaluate,
+    "counterfactual": counterfactual,
     "models": models,
     "doctor": doctor,
 }

@@ -1,0 +1,119 @@
+"""What is to be erased from which objects: drawn by somebody as regions, or known from a simulation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.campaign import Campaign
+from data.cutout_store import CutoutStore
+from data.objects import StoredObject
+from data.readers.ds9_regions import Region
+from data.region_shapes import offsets_arcsec
+from data.surveys import Survey
+from data.truth import TruthMasks
+from lensmodel.counterfactuals.galaxy_light import Mask
+from lensmodel.errors import EvaluationError
+
+Position = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An object and what is to be erased from it.
+
+    lens_arcsec : (x, y) of the lens from the cutout's centre, None if nobody knows. galaxies_arcsec : of all galaxies
+    whose light is modelled, the lens first. arcs : (y, x) on the reference band's pixels, None if there are none.
+    """
+
+    stored: StoredObject
+    lens_arcsec: Position | None = None
+    galaxies_arcsec: tuple[Position, ...] = ()
+    arcs: Mask | None = None
+
+    def arcs_reach_arcsec(self, pixel_scale_arcsec: float) -> float:
+        """How far the arcs are from the lens at most; 0 if there are none."""
+        if self.arcs is None or self.lens_arcsec is None or not self.arcs.any():
+            return 0.0
+        x, y = offsets_arcsec((self.arcs.shape[0], self.arcs.shape[1]), pixel_scale_arcsec)
+        return float(np.hypot(x - self.lens_arcsec[0], y - self.lens_arcsec[1])[self.arcs].max())
+
+
+def subjects_from_regions(campaign: Campaign, regions: Mapping[str, list[Region]]) -> list[Subject]:
+    """All objects of the campaign; those that have regions, with their arcs.
+
+    Raises
+    ------
+    EvaluationError
+        If there are regions of an object that the campaign has not.
+    RegionError
+        If a region cannot be placed on its cutout.
+    """
+    objects = campaign.objects()
+    for object_id, drawn in regions.items():
+        if object_id not in objects:
+            raise EvaluationError(
+                f"{drawn[0].place}: {campaign.path} has no object {object_id}: text={{…}} is its object_id"
+            )
+    store = campaign.cutouts()
+    return [
+        _drawn_subject(store, stored, campaign.survey, regions[stored.object_id])
+        if stored.object_id in regions
+        else Subject(stored)
+        for stored in objects.rows_of(objects.ids)
+    ]
+
+
+def subjects_from_truth(campaign: Campaign) -> list[Subject]:
+    """The simulated lenses that have lensed light.
+
+    Raises
+    ------
+    EvaluationError
+        If the campaign has no masks of lensed light, or none with any.
+    """
+    objects = campaign.objects()
+    masks = TruthMasks(campaign.truth_path)
+    subjects = []
+    for stored in objects.rows_of(objects.ids):
+        x, y = (stored.columns.get(f"lens_{axis}_arcsec") for axis in ("x", "y"))
+        if not isinstance(x, float) or not isinstance(y, float) or not np.isfinite(x + y):
+            continue
+        arcs = masks.read(stored)
+        if arcs is not None and arcs.any():
+            subjects.append(Subject(stored, (x, y), ((x, y),), arcs))
+    if not subjects:
+        raise EvaluationError(
+            f"{campaign.path} has no masks of lensed light: give --regions, or a campaign of lensvet simulate"
+        )
+    return subjects
+
+
+def reference_band(bands: Sequence[str], survey: Survey) -> str:
+    """The survey's reference band, or the first where that is missing."""
+    return survey.reference_band if survey.reference_band in bands else bands[0]
+
+
+def _drawn_subject(
+    store: CutoutStore, stored: StoredObject, survey: Survey, regions: list[Region]
+) -> Subject:
+    band = reference_band(stored.bands, survey)
+    shape = store.shape(stored.cutout_group, band)
+    scale = store.pixel_scale_arcsec(stored.cutout_group, band)
+    x, y = offsets_arcsec(shape, scale)
+    arcs = np.zeros(shape, bool)
+    points: dict[str, list[Position]] = {"lens": [], "galaxy": []}
+    # What is taken out is so whatever the order of the lines.
+    for region in sorted(regions, key=lambda region: region.is_taken_out):
+        drawn = region.on(shape=shape, pixel_scale_arcsec=scale, sky=stored.sky)
+        if region.role == "arc":
+            covered = drawn.covers(x, y)
+            arcs = arcs & ~covered if region.is_taken_out else arcs | covered
+        else:
+            points[region.role].append((float(drawn.points_arcsec[0, 0]), float(drawn.points_arcsec[0, 1])))
+    (lens,) = points["lens"]
+    if not arcs.any():
+        raise EvaluationError(
+            f"{regions[0].place}: no pixel of {stored.object_id} is in its arcs: are they on another image?"
+        )
+    return Subject(stored, lens, (lens, *points["galaxy"]), arcs)
