@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from data.campaign import Campaign, create_campaign
 from data.cutouts import Cutout, Plane
-from lensmodel.models import default_model
+from lensmodel.models import default_model, write_card
 from tests.fixtures.galaxies import campaign_of, cutout, galaxy, score
 from tests.ui.conftest import Server
 from tests.ui.stage import all_saved, grade, open_vet, painted, part, press
@@ -122,6 +122,7 @@ def test_the_page_fits_the_window_and_can_be_read(
     for version in (default_model().version, "a-network-with-a-very-long-name-0123abcd"):
         p_lens = {f"object {n}": (n + 1) / 10 for n in range(9)}
         score(campaign, p_lens, model_version=version, bands_missing="Y,J,H")
+    write_card(default_model(), campaign.scores_path(default_model().version) / "model.json")
     page.set_viewport_size({"width": size[0], "height": size[1]})
     open_vet(page, served(campaign).url)
     expect(part(page, "scores")).to_contain_text("p_lens")
