@@ -87,6 +87,8 @@ class EvidenceNet(LensNetwork):
         sample = flux.flatten(2)[..., ::_SAMPLING]
         sample = torch.where(sample.isfinite(), sample, torch.nan)
         absent = sample.isnan().all(-1)
+        if absent.any():  # which costs nothing to see where all bands are there
+            absent &= flux.isnan().flatten(2).all(-1)
         sample = sample.masked_fill(absent[..., None], 0.0)
         median = _median(sample)[..., None, None]
         noise = 1.4826 * _median((sample - median[..., 0]).abs())[..., None, None]

@@ -72,7 +72,8 @@ class Course(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         normalised = self.learner.network.normalise(batch.flux)
-        loss = loss_of(*self.learner(normalised.contiguous(memory_format=torch.channels_last)), batch)
+        output, lensed_logit = self.learner(normalised.contiguous(memory_format=torch.channels_last))
+        loss = loss_of(output, lensed_logit, batch)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.flux), sync_dist=True)
         return loss
 

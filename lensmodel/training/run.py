@@ -125,6 +125,7 @@ def save_network(network: EvidenceNet, folder: Path) -> ModelCard:
         field_px=None,
         predicts_position=True,
         prior=PRIOR,
+        bands_may_be_missing=row.bands_may_be_missing,
         survey=row.survey,
         reference="LensVet; trained and calibrated on simulations",
         weights_path=weights_path,
