@@ -1,14 +1,18 @@
 """`lensvet evaluate`, from scores and truth to metrics.json and a report, without running a network."""
 
 import json
+import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from dashboard import cli
 from data.campaign import Campaign
+from lensmodel.evaluation.truth import truth_of
 from lensmodel.models import model_named
 from tests.fixtures.campaigns import add_objects, add_scores, filled_campaign
 
@@ -150,3 +154,121 @@ def test_a_campaign_that_does_not_say_what_is_detectable_is_refused(tmp_path: Pa
     words = ["evaluate", str(campaign.path), "--model", "evidence-net", "--out", str(tmp_path / "out")]
     assert cli.main([*words, "--detectable"]) == 1
     assert "sim_arc_is_detectable" in capsys.readouterr().err
+
+
+def scored_campaign(path: Path, rows: dict[str, tuple[dict[str, object], float]]) -> Campaign:
+    """Objects by id: truth columns and the logit of the shipped network."""
+    campaign = filled_campaign(path, [])
+    columns = sorted({name for truth, _ in rows.values() for name in truth})
+    for object_id, (truth, _) in rows.items():
+        add_objects(campaign, [object_id], columns={name: truth.get(name) for name in columns})
+    logits = {object_id: logit for object_id, (_, logit) in rows.items()}
+    add_scores(campaign, logits, model=model_named("evidence-net").version)
+    return campaign
+
+
+def record_in(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+
+
+def test_a_threshold_is_reported_by_subtype(tmp_path: Path, capsys):
+    campaign = measured_campaign(tmp_path / "campaign")
+    words = ["evaluate", str(campaign.path), "--model", "evidence-net", "--out", str(tmp_path / "out")]
+    assert cli.main([*words, "--resamples", "5", "--threshold", "evidence-net=0.75"]) == 0
+    (found,) = record_in(tmp_path / "out")["at_thresholds"]
+    logits = {
+        row["object_id"]: row["logit"]
+        for part in campaign.score_parts(model_named("evidence-net").version)
+        for row in pq.read_table(part, partitioning=None).to_pylist()
+        if row["logit"] is not None
+    }
+    above = [name for name, logit in logits.items() if logit >= math.log(3)]
+    number = sum(name.startswith("lens") for name in above)
+    assert (found["model"], found["p_lens"]) == ("evidence-net", 0.75)
+    assert (found["recall"]["number"], found["recall"]["of"]) == (number, 19)
+    assert found["false_positive_rate"]["number"] == len(above) - number
+    assert set(found["recall_by_subtype"]) == {"arc", TAG}
+    assert found["at_same_false_positive_rate"]["evidence-net"]["recall"] == found["recall"]
+    assert "with p_lens from 0.75 up" in capsys.readouterr().out
+    assert "At a given threshold" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "text", ["evidence-net", "0.5", "=0.5", "evidence-net=high", "evidence-net=1.5", "a=nan"]
+)
+def test_a_threshold_that_is_none_is_wrong_usage(tmp_path: Path, capsys, text: str):
+    words = ["evaluate", str(tmp_path), "--model", "evidence-net", "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*words, "--threshold", text])
+    assert ended.value.code == 2
+    assert "ou-66=0.9" in capsys.readouterr().err
+
+
+def test_a_threshold_of_a_model_that_is_not_named_is_refused_before_anything_is_made(tmp_path: Path, capsys):
+    campaign = measured_campaign(tmp_path / "campaign")
+    words = ["evaluate", str(campaign.path), "--model", "evidence-net", "--out", str(tmp_path / "out")]
+    assert cli.main([*words, "--threshold", "ou-66=0.9"]) == 1
+    assert "add --model ou-66" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_record_and_the_report_say_at_which_prior_p_lens_is_compared(results: Path):
+    calibration = record_in(results)["models"]["evidence-net"]["calibration"]
+    prior = model_named("evidence-net").prior
+    assert calibration["prior"] == prior
+    assert calibration["share_of_lenses"] == 0.5
+    assert calibration["is_converted"]
+    assert "is drawn converted to the 50" in (results / "report.html").read_text(encoding="utf-8")
+
+
+def test_scores_that_are_no_numbers_are_counted_as_refused(tmp_path: Path):
+    rows = {
+        "a": ({"class": "lens"}, 1.0),
+        "b": ({"class": "nonlens"}, 0.0),
+        "c": ({"class": "lens"}, float("nan")),
+        "d": ({"class": "nonlens"}, float("inf")),
+    }
+    campaign = scored_campaign(tmp_path / "campaign", rows)
+    assert evaluate(campaign.path, tmp_path / "out") == 0
+    found = record_in(tmp_path / "out")["models"]["evidence-net"]
+    assert found["auroc"] == 1
+    assert found["objects"]["total"] == 2
+    assert found["objects"]["reasons"] == {"the score is not a number": 2}
+
+
+def test_members_colours_and_detectability_come_from_the_catalogue(tmp_path: Path):
+    lens = {"class": "lens", "subtype": "group", "lens_x_arcsec": 0.0, "lens_y_arcsec": 0.0}
+    colour = {f"sim_arc_snr_{band}": 9.0 for band in ("vis", "h")} | {"sim_arc_mag_vis": 24.0}
+    member = {"sim_member_1_x_arcsec": 2.0, "sim_member_1_y_arcsec": -1.0}
+    rows = {
+        "a": ({**lens, **colour, **member, "sim_arc_mag_h": 22.5, "sim_source_is_red": 1.0}, 1.0),
+        "b": ({**lens, **colour, "sim_arc_snr_h": 0.0, "sim_arc_mag_h": 54.0, "sim_source_is_red": 0.0}, 1.0),
+        "c": ({"class": "nonlens", "subtype": "spiral"}, 0.0),
+    }
+    truth = truth_of(scored_campaign(tmp_path / "campaign", rows))
+    assert truth.member_x_arcsec[0].tolist()[:1] == [2.0]
+    assert truth.member_y_arcsec[0].tolist()[:1] == [-1.0]
+    assert np.isnan(truth.member_x_arcsec[0, 1:]).all()
+    assert np.isnan(truth.member_x_arcsec[1:]).all()
+    assert truth.is_detectable.all()
+    assert truth.quantities["arc_colour_mag"][0] == 1.5
+    assert np.isnan(truth.quantities["arc_colour_mag"][1:]).all()  # no light in H has no colour
+    assert truth.categories["source_colour"].tolist() == ["red", "blue", ""]
+
+
+def test_the_letter_of_metrics_json_is_kept(results: Path):
+    found = record_in(results)["models"]["evidence-net"]
+    for name in ("auroc", "recall_at_fpr_1pct", "recall_at_fpr_0p1pct", "f1", "ece"):
+        assert isinstance(found[name], float), name
+    bins = found["by_quantity"]["theta_E_arcsec"]["bins"]
+    assert sum(one["objects"] for one in bins) == 19
+    for one in bins:
+        assert one["low"] <= one["median"] <= one["high"]
+        low, high = one["recall_at_fpr_1pct_binomial_interval"]
+        assert low <= one["recall_at_fpr_1pct"] <= high
+    assert set(found["passing_at_fpr_1pct_by_subtype"]) == {"spiral"}
+    assert set(found["placement"]) == {
+        "right_galaxy",
+        "right_galaxy_of_found",
+        "within_half_theta_E_of_found",
+    }
