@@ -76,7 +76,11 @@ def test_arcs_of_a_rich_group_lie_where_lenstronomy_puts_them(monkeypatch: pytes
     source_position = groups.source_position
     monkeypatch.setattr(groups, "source_position", recording)
     sky = Sky(3)
-    SCENES["rich group lens (survey)"](dice(3, 5), sky)
+    truth = SCENES["rich group lens (survey)"](dice(3, 5), sky)
+    halo, first, *members = used["masses"]
+    assert len(members) == 4
+    assert torch.allclose(halo.theta_e_arcsec + first.theta_e_arcsec, truth["theta_E_arcsec"])
+    assert torch.equal(first.x, truth["lens_x_arcsec"])
     step = 7
     x, y = sky.x[::step, ::step].numpy().astype(float), sky.y[::step, ::step].numpy().astype(float)
     for row in range(3):
