@@ -46,7 +46,9 @@ def counterfactuals(
     seed: int,
 ) -> Iterator[Counterfactual]:
     """Erase and judge, one object after the other. networks : by the name under which their verdicts go."""
+    # The mask lies on the pixels of the reference band; pictures are made of the composite.
     bands = {band for card, _ in networks.values() for band in card.bands}
+    bands |= {campaign.survey.reference_band, *campaign.survey.composite}
     store = campaign.cutouts()
     for number, subject in enumerate(subjects):
         planes = {band: p for band, p in store.read(subject.stored).items() if band in bands}
