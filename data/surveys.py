@@ -4,6 +4,7 @@ Bands go by name, never by order. A file's own header overrides what stands here
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.errors import CampaignError
@@ -45,6 +46,10 @@ class Survey:
     def band(self, name: str) -> Band | None:
         """The band of that canonical name, or None."""
         return next((band for band in self.bands if band.name == name), None)
+
+    def reference_among(self, bands: Sequence[str]) -> str:
+        """The reference band, or the first of an object's bands where it is missing."""
+        return self.reference_band if self.reference_band in bands else bands[0]
 
 
 SURVEYS: dict[str, Survey] = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dashboard.commands.whole_numbers import whole_from
 
 if TYPE_CHECKING:
+    from dashboard.reports.counterfactual import Entry
     from data.campaign import Campaign
     from lensmodel.counterfactuals.judging import Counterfactual
     from lensmodel.counterfactuals.subjects import Subject
@@ -21,6 +22,8 @@ EXAMPLES = """\
 regions: DS9 files in icrs, fk5 or image (pixels of the reference band's cutout), each shape with text={object id};
   point with tag={lens} is the lens galaxy, point with tag={galaxy} a neighbour whose light is modelled,
   circle, ellipse, box, annulus, panda and polygon are arcs, and what has a minus before it is not
+
+p_lens is given at each model's own prior, also where campaign.toml states another; logits do not depend on it.
 """
 
 
@@ -71,54 +74,63 @@ def run(arguments: Namespace) -> None:
     subjects = _subjects(campaign, arguments)
     # A folder that cannot be made is known before the networks run.
     arguments.out.mkdir(parents=True, exist_ok=True)
-    found = _judged(campaign, cards, subjects, arguments.seed)
+    found, entries = _judged(campaign, cards, subjects, arguments.seed)
     summaries = {
         name: summary_of(found, name, resamples=arguments.resamples, seed=arguments.seed) for name in cards
     }
-    _write(campaign, cards, found, summaries, arguments.out)
+    _write(campaign, cards, found, entries, summaries, arguments.out)
 
 
 def _subjects(campaign: "Campaign", arguments: Namespace) -> list["Subject"]:
+    from itertools import islice
+
     from dashboard.errors import UnknownObjectError
     from data.readers.ds9_regions import read_regions
     from lensmodel.counterfactuals.subjects import subjects_from_regions, subjects_from_truth
 
-    if arguments.regions:
-        subjects = subjects_from_regions(campaign, read_regions(arguments.regions))
-    else:
-        subjects = subjects_from_truth(campaign)
-    if arguments.object_ids:
-        by_id = {subject.stored.object_id: subject for subject in subjects}
-        for object_id in arguments.object_ids:
-            if object_id not in by_id:
-                raise UnknownObjectError(object_id)
-        return [by_id[object_id] for object_id in dict.fromkeys(arguments.object_ids)]
-    return subjects if arguments.regions else subjects[: arguments.number]
+    wanted = list(dict.fromkeys(arguments.object_ids or ()))
+    objects = campaign.objects()
+    for object_id in wanted:
+        if object_id not in objects:
+            raise UnknownObjectError(object_id)
+    if not arguments.regions:
+        found = subjects_from_truth(campaign, wanted or None)
+        return list(found if wanted else islice(found, arguments.number))
+    drawn = subjects_from_regions(campaign, read_regions(arguments.regions))
+    by_id = {subject.stored.object_id: subject for subject in drawn}
+    return [by_id[object_id] for object_id in wanted or by_id]
 
 
 def _judged(
     campaign: "Campaign", cards: "dict[str, ModelCard]", subjects: "list[Subject]", seed: int
-) -> "list[Counterfactual]":
+) -> "tuple[list[Counterfactual], list[Entry]]":
+    """All counterfactuals without their planes, which would fill the memory, and their entries in the report."""
+    from dataclasses import replace
+
     from dashboard.commands.progress import progress_bar
+    from dashboard.reports.counterfactual import entry_of
     from lensmodel.counterfactuals.judging import counterfactuals
     from lensmodel.models import check_survey, load_network
 
     for card in cards.values():
         check_survey(card, campaign.survey.name)
     networks = {name: (card, load_network(card)) for name, card in cards.items()}
-    found = []
+    found: list[Counterfactual] = []
+    entries: list[Entry] = []
     with progress_bar("erasing and judging", "objects") as show:
         show(0, len(subjects))
         for one in counterfactuals(campaign, networks, subjects, seed=seed):
-            found.append(one)
+            entries.append(entry_of(one, campaign.survey))
+            found.append(replace(one, planes={}))
             show(len(found), len(subjects))
-    return found
+    return found, entries
 
 
 def _write(
     campaign: "Campaign",
     cards: "dict[str, ModelCard]",
     found: "list[Counterfactual]",
+    entries: "list[Entry]",
     summaries: "dict[str, Summary]",
     folder: Path,
 ) -> None:
@@ -134,7 +146,10 @@ def _write(
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
         partial.write_text(text + "\n", encoding="utf-8")
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    write_report(campaign, found, summaries, folder / "counterfactuals.html", made_at=made_at)
+    priors = {name: card.prior for name, card in cards.items()}
+    write_report(
+        campaign, entries, summaries, folder / "counterfactuals.html", priors=priors, made_at=made_at
+    )
     for name, summary in summaries.items():
         print(sentence(name, summary))
     print(f"{folder / 'counterfactuals.json'}\n{folder / 'counterfactuals.html'}")

@@ -8,8 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dashboard.plots.thumbnails import thumbnail
+from dashboard.reports.wording import prior_sentence
 from data.campaign import Campaign
-from data.cutouts import Plane
 from data.files import written_atomically
 from data.surveys import Survey
 from lensmodel.counterfactuals.summary import MedianFall, Summary, distance_arcsec, spread_of
@@ -54,13 +54,14 @@ class Entry:
 
 def write_report(
     campaign: Campaign,
-    found: Sequence[Counterfactual],
+    entries: Sequence[Entry],
     summaries: Mapping[str, Summary],
     path: Path,
     *,
+    priors: Mapping[str, float | None],
     made_at: str,
 ) -> None:
-    """Write the report. made_at : date and time, as text."""
+    """Write the report. priors : of the networks, by name. made_at : date and time, as text."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -73,7 +74,8 @@ def write_report(
         made_at=made_at,
         version=version("lensvet"),
         sentences=[sentence(name, summary) for name, summary in summaries.items()],
-        entries=[entry_of(one, campaign.survey) for one in found],
+        prior_sentence=prior_sentence(priors, campaign.prior),
+        entries=entries,
         side_px=_PICTURE_PX,
     )
     with written_atomically(path) as partial:
@@ -92,7 +94,7 @@ def sentence(name: str, summary: Summary) -> str:
 
 
 def entry_of(one: Counterfactual, survey: Survey) -> Entry:
-    """An object as the report shows it."""
+    """An object as the report shows it; needs its planes."""
     return Entry(
         object_id=one.subject.stored.object_id,
         facts=_facts(one),
@@ -136,9 +138,9 @@ def _pictures(one: Counterfactual, survey: Survey) -> list[tuple[str, str]]:
 def _side_arcsec(one: Counterfactual, survey: Survey) -> float:
     """Of a window that shows all of the arcs."""
     subject = one.subject
-    plane: Plane | None = one.planes[AS_IS].get(survey.reference_band)
-    if subject.arcs is None or subject.lens_arcsec is None or plane is None:
+    if subject.arcs is None or subject.lens_arcsec is None:
         return WINDOW_ARCSEC
+    plane = one.planes[AS_IS][survey.reference_among(subject.stored.bands)]
     return max(WINDOW_ARCSEC, 2 * (subject.arcs_reach_arcsec(plane.pixel_scale_arcsec) + _MARGIN_ARCSEC))
 
 

@@ -1,7 +1,7 @@
 """What figures are called and mean, and the sentences that say how models did, in plain language."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lensmodel.evaluation.comparison import Comparison, ModelReport
@@ -186,8 +186,10 @@ def _about_thresholds(comparison: Comparison) -> Iterator[str]:
         own = found.common[found.model]
         if not own.lenses.of or not own.nonlenses.of:
             continue
+        prior = next(report.card.prior for report in comparison.models if report.name == found.model)
+        at = "" if prior is None else f" (at its own prior, {_percent(prior)})"
         yield (
-            f"{found.model} finds {_counted(own.lenses)} of the lenses with p_lens from {found.p_lens:g} up, and "
+            f"{found.model} finds {_counted(own.lenses)} of the lenses with p_lens from {found.p_lens:g} up{at}, and "
             f"{_percent(own.nonlenses.value)} of the non-lenses pass ({own.nonlenses.number:,})."
         )
         for name, other in found.common.items():
@@ -196,6 +198,25 @@ def _about_thresholds(comparison: Comparison) -> Iterator[str]:
                     f"{name} finds {_counted(other.lenses)} of the lenses where no more non-lenses pass than with "
                     f"{found.model} from {found.p_lens:g} up."
                 )
+
+
+def prior_sentence(priors: Mapping[str, float | None], stated: float | None) -> str:
+    """Where p_lens of a report holds. priors : of the models, by name. stated : the campaign's, if it has one."""
+    known = [f"{_percent(prior)} for {name}" for name, prior in priors.items() if prior is not None]
+    others = [name for name, prior in priors.items() if prior is None]
+    said = []
+    if known:
+        said = [
+            f"p_lens here holds at the share of lenses that a model was calibrated for: {_listed(known)}."
+        ]
+        said += (
+            ["campaign.toml states no other."]
+            if stated is None
+            else [f"The page and the catalogues state it at the campaign's prior, {_percent(stated)}."]
+        )
+    if others:
+        said.append(f"Of {_listed(others)}, which nobody calibrated, p_lens is no probability.")
+    return " ".join(said)
 
 
 def prior_note(comparison: Comparison) -> str:

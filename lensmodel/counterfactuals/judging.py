@@ -4,6 +4,7 @@ Each object is judged as it is, with its arcs erased, and with a control erased:
 arc is. All three as a whole and in windows that move about the lens.
 """
 
+import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from data.cutouts import Cutout, Plane
 from data.surveys import Survey
 from lensmodel.counterfactuals.erasing import control_mask, erased
 from lensmodel.counterfactuals.galaxy_light import Mask
-from lensmodel.counterfactuals.subjects import Position, Subject, reference_band
+from lensmodel.counterfactuals.subjects import Position, Subject
 from lensmodel.counterfactuals.verdicts import (
     ARCS_ERASED,
     AS_IS,
@@ -45,14 +46,19 @@ def counterfactuals(
     *,
     seed: int,
 ) -> Iterator[Counterfactual]:
-    """Erase and judge, one object after the other. networks : by the name under which their verdicts go."""
-    # The mask lies on the pixels of the reference band; pictures are made of the composite.
-    bands = {band for card, _ in networks.values() for band in card.bands}
-    bands |= {campaign.survey.reference_band, *campaign.survey.composite}
+    """Erase and judge, one object after the other. networks : by the name under which their verdicts go.
+
+    An object's noise depends on the seed and its id alone, whatever other objects are judged with it.
+    """
+    # Pictures are made of the composite.
+    wanted = {band for card, _ in networks.values() for band in card.bands} | {*campaign.survey.composite}
     store = campaign.cutouts()
-    for number, subject in enumerate(subjects):
-        planes = {band: p for band, p in store.read(subject.stored).items() if band in bands}
-        random = np.random.default_rng([seed, number])
+    for subject in subjects:
+        stored = subject.stored
+        # The mask lies on the pixels of the reference band, whether a network looks at it or not.
+        bands = wanted | {campaign.survey.reference_among(stored.bands)}
+        planes = {band: p for band, p in store.read(stored).items() if band in bands}
+        random = np.random.default_rng([seed, _number_of(stored.object_id)])
         variants, share, turn = _variants(planes, subject, campaign.survey, random)
         judged = {
             name: _judged(network, card, store, subject, variants)
@@ -61,19 +67,25 @@ def counterfactuals(
         yield Counterfactual(subject, variants, judged, share, turn)
 
 
+def _number_of(object_id: str) -> int:
+    """The same in every process, as `hash` is not."""
+    return int.from_bytes(hashlib.blake2b(object_id.encode(), digest_size=8).digest(), "big")
+
+
 def _variants(
     planes: dict[str, Plane], subject: Subject, survey: Survey, random: np.random.Generator
 ) -> tuple[dict[str, dict[str, Plane]], float | None, float | None]:
     """The planes as they are and with light erased, and how the control was made."""
-    if subject.arcs is None or subject.lens_arcsec is None or not planes:
+    if subject.arcs is None or subject.lens_arcsec is None:
         return {AS_IS: planes}, None, None
     known = {band.name: band.psf_fwhm_arcsec for band in survey.bands if band.name in planes}
-    reference = planes[reference_band(list(planes), survey)]
+    band = survey.reference_among(subject.stored.bands)
+    reference = planes[band]
     control, turn = control_mask(
         reference,
         subject.arcs,
         galaxies_arcsec=subject.galaxies_arcsec,
-        fwhm_arcsec=known.get(reference_band(list(planes), survey), 0.0),
+        fwhm_arcsec=known.get(band, 0.0),
         widest_arcsec=max(known.values(), default=0.0),
     )
 

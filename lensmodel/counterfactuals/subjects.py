@@ -1,6 +1,6 @@
 """What is to be erased from which objects: drawn by somebody as regions, or known from a simulation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,40 +64,44 @@ def subjects_from_regions(campaign: Campaign, regions: Mapping[str, list[Region]
     ]
 
 
-def subjects_from_truth(campaign: Campaign) -> list[Subject]:
-    """The simulated lenses that have lensed light.
+def subjects_from_truth(campaign: Campaign, object_ids: Iterable[str] | None = None) -> Iterator[Subject]:
+    """The simulated lenses that have lensed light, of all objects or of these; a mask is read when its turn comes.
 
     Raises
     ------
     EvaluationError
-        If the campaign has no masks of lensed light, or none with any.
+        If one of these objects has no lensed light; when all were looked at, if none has any.
     """
     objects = campaign.objects()
     masks = TruthMasks(campaign.truth_path)
-    subjects = []
-    for stored in objects.rows_of(objects.ids):
-        x, y = (stored.columns.get(f"lens_{axis}_arcsec") for axis in ("x", "y"))
-        if not isinstance(x, float) or not isinstance(y, float) or not np.isfinite(x + y):
-            continue
-        arcs = masks.read(stored)
-        if arcs is not None and arcs.any():
-            subjects.append(Subject(stored, (x, y), ((x, y),), arcs))
-    if not subjects:
+    has_any = False
+    for stored in objects.rows_of(objects.ids if object_ids is None else object_ids):
+        lens = _true_place(stored)
+        arcs = None if lens is None else masks.read(stored)
+        if lens is not None and arcs is not None and arcs.any():
+            has_any = True
+            yield Subject(stored, lens, (lens,), arcs)
+        elif object_ids is not None:
+            raise EvaluationError(
+                f"{stored.object_id} has no mask of lensed light: give --regions, or a lens of lensvet simulate"
+            )
+    if not has_any:
         raise EvaluationError(
             f"{campaign.path} has no masks of lensed light: give --regions, or a campaign of lensvet simulate"
         )
-    return subjects
 
 
-def reference_band(bands: Sequence[str], survey: Survey) -> str:
-    """The survey's reference band, or the first where that is missing."""
-    return survey.reference_band if survey.reference_band in bands else bands[0]
+def _true_place(stored: StoredObject) -> Position | None:
+    x, y = (stored.columns.get(f"lens_{axis}_arcsec") for axis in ("x", "y"))
+    if not isinstance(x, float) or not isinstance(y, float) or not np.isfinite(x + y):
+        return None
+    return x, y
 
 
 def _drawn_subject(
     store: CutoutStore, stored: StoredObject, survey: Survey, regions: list[Region]
 ) -> Subject:
-    band = reference_band(stored.bands, survey)
+    band = survey.reference_among(stored.bands)
     shape = store.shape(stored.cutout_group, band)
     scale = store.pixel_scale_arcsec(stored.cutout_group, band)
     x, y = offsets_arcsec(shape, scale)

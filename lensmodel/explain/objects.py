@@ -57,7 +57,7 @@ def explain_one(campaign: Campaign, card: ModelCard, method: str, object_id: str
     if values is None:
         values = _computed(campaign, store, card, method, stored)
         maps.write(stored, values)
-    scale = store.pixel_scale_arcsec(stored.cutout_group, reference_band(campaign, stored))
+    scale = store.pixel_scale_arcsec(stored.cutout_group, campaign.survey.reference_among(stored.bands))
     return ExplanationMap(values, scale, METHODS[method].signed, METHODS[method].unit)
 
 
@@ -85,12 +85,6 @@ def explain_objects(
         if on_progress is not None:
             on_progress(Progress(number, len(objects)))
     return report
-
-
-def reference_band(campaign: Campaign, stored: StoredObject) -> str:
-    """The band on whose pixels an object's maps lie: the survey's, or the object's first."""
-    band = campaign.survey.reference_band
-    return band if band in stored.bands else stored.bands[0]
 
 
 def on_cutout(
@@ -138,7 +132,7 @@ def _computed(
     network = _network(card)
     with torch.no_grad():
         normalised = network.normalise(flux)[0]
-    band = reference_band(campaign, stored)
+    band = campaign.survey.reference_among(stored.bands)
     return on_cutout(
         explain(network, card, normalised, method),
         field_of(card, store, group),
