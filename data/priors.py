@@ -6,21 +6,36 @@ by the difference of the log odds of the two priors (Bayes). Scores on disk stay
 
 import json
 import math
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.campaign import Campaign
+if TYPE_CHECKING:
+    from data.campaign import Campaign
+
+Logit = TypeVar("Logit", float, NDArray[np.float64])
 
 
-def prior_of(campaign: Campaign, model_version: str) -> float | None:
+def logit_at_share(logit: Logit, *, prior: float, share: float) -> Logit:
+    """The logit where `share` of the objects are lenses, from that where `prior` of them are; both between 0 and 1.
+
+    Bayes: the log odds move by those of the share minus those of the prior.
+
+    >>> round(logit_at_share(0.0, prior=0.5, share=0.9), 3)
+    2.197
+    """
+    return logit + (_log_odds(share) - _log_odds(prior))
+
+
+def prior_of(campaign: "Campaign", model_version: str) -> float | None:
     """The share of lenses for which the campaign states this model's p_lens; None if the model is not calibrated."""
     own = _own_prior(campaign, model_version)
     return own if own is None or campaign.prior is None else campaign.prior
 
 
 def p_lens_of_logit(
-    campaign: Campaign, model_version: str, logit: NDArray[np.float64], p_lens: NDArray[np.float64]
+    campaign: "Campaign", model_version: str, logit: NDArray[np.float64], p_lens: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """p_lens at the campaign's prior, from logits and p_lens as the model gave them, any shape.
 
@@ -29,12 +44,12 @@ def p_lens_of_logit(
     own = _own_prior(campaign, model_version)
     if own is None or campaign.prior is None:
         return p_lens
-    moved = logit + _log_odds(campaign.prior) - _log_odds(own)
+    moved = logit_at_share(logit, prior=own, share=campaign.prior)
     with np.errstate(over="ignore"):
         return np.asarray(1 / (1 + np.exp(-moved)))
 
 
-def _own_prior(campaign: Campaign, model_version: str) -> float | None:
+def _own_prior(campaign: "Campaign", model_version: str) -> float | None:
     """From the card that scoring leaves beside the scores."""
     try:
         card = json.loads((campaign.scores_path(model_version) / "model.json").read_text(encoding="utf-8"))

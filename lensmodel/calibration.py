@@ -1,10 +1,9 @@
 """Fits, on validation data, that turn logits into probabilities and map spreads into position errors."""
 
-import math
-
 import torch
 from torch import Tensor
 
+from data.priors import logit_at_share
 from lensmodel.evaluation.metrics import pull_spread
 
 _ROUNDS = 10  # the far part is not scaled, so that one round does not do
@@ -30,11 +29,8 @@ def fit_verdict(logit: Tensor, is_lens: Tensor, *, prior: float) -> tuple[float,
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]  # same
     share = float(truth.mean())
-    return float(log_sharpness.exp().detach()), float(shift.detach()) + _log_odds(prior) - _log_odds(share)
-
-
-def _log_odds(share: float) -> float:
-    return math.log(share) - math.log1p(-share)
+    moved = logit_at_share(float(shift.detach()), prior=share, share=prior)
+    return float(log_sharpness.exp().detach()), moved
 
 
 def fit_sigma(near: Tensor, far: Tensor, error_x: Tensor, error_y: Tensor) -> tuple[float, float]:

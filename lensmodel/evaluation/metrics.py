@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from scipy.special import logit as log_odds
 from scipy.stats import rankdata
+
+from data.priors import logit_at_share
 
 Numbers = NDArray[np.float64]
 Claims = NDArray[np.bool_]
@@ -140,7 +141,7 @@ def calibration_bin(p_lens: Numbers, *, bins: int = CALIBRATION_BINS) -> NDArray
 def at_another_prior(logit: ArrayLike, *, prior: float, share: float) -> Numbers:
     """The probability that a logit stands for where a share of the objects are lenses, not as many as at its prior.
 
-    Bayes: the log odds move by those of the share minus those of the prior. NaN where only one class occurs.
+    As in `data.priors.logit_at_share`; NaN where only one class occurs.
 
     >>> at_another_prior([0.0], prior=0.5, share=0.2).round(3).tolist()
     [0.2]
@@ -148,8 +149,8 @@ def at_another_prior(logit: ArrayLike, *, prior: float, share: float) -> Numbers
     values = np.asarray(logit, float)
     if not (0 < share < 1 and 0 < prior < 1):
         return np.full(values.shape, np.nan)
-    moved: Numbers = expit(values + log_odds(share) - log_odds(prior))
-    return moved
+    stated: Numbers = expit(logit_at_share(values, prior=prior, share=share))
+    return stated
 
 
 def roc_curve(score: ArrayLike, is_lens: ArrayLike) -> RocCurve:
