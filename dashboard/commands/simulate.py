@@ -18,7 +18,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--survey", default="euclid", help="whose instrument (default: euclid)")
     parser.add_argument("--number", type=int, required=True, metavar="N", help="how many cutouts")
     parser.add_argument(
-        "--seed", type=int, required=True, metavar="S", help="the same seed gives the same cutouts"
+        "--seed",
+        type=int,
+        required=True,
+        metavar="S",
+        help="the same seed gives the same cutouts, some of them also in another recipe: a set to learn from and a set "
+        "to measure on need different seeds",
     )
     menu = "; ".join(f"{name}: {recipe.shows}" for name, recipe in RECIPES.items())
     parser.add_argument(

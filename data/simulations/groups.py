@@ -36,7 +36,11 @@ _OUTER_CHANCES = (0.6, 0.5, 0.4)  # of members farther out
 
 
 def rich_group_lens(dice: Dice, sky: Sky, population: Population) -> Truth:
-    """A halo and its galaxies deflect one source; `lens_x_arcsec` is the brightest galaxy's place."""
+    """A halo and its galaxies deflect one source; `lens_x_arcsec` is the brightest galaxy's place.
+
+    `theta_E_arcsec` is the halo's and the brightest galaxy's; what the other members add is left out of it, though they
+    deflect too.
+    """
     z_lens = _redshift(dice)
     first, others = _draw_members(dice, sky, z_lens)
     z_source, mag = population.sources(dice, z_lens)

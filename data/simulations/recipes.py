@@ -149,6 +149,8 @@ def check_request(number: int, *, seed: int, recipe: str, nir: str = "resampled"
 def draw_chunk(seed: int, index: int, recipe: str, *, nir: str = "resampled") -> SimulatedChunk:
     """The `index`-th chunk of a recipe and seed; depends on nothing else.
 
+    What the dice show does not depend on the recipe: with one seed, two recipes that begin with the same scene draw the
+    same image of it. A set to learn from and a set to measure on need different seeds, also if their recipes differ.
     nir : "native" adds Y, J, H in native pixels; all else is the same.
     """
     mixture = RECIPES[recipe]
