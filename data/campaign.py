@@ -1,6 +1,7 @@
 """The campaign folder: where everything of one vetting campaign lies, and its settings in `campaign.toml`."""
 
 import hashlib
+import math
 import re
 import tomllib
 import uuid
@@ -19,7 +20,7 @@ REVEAL_POLICIES = ("open", "after-grade")
 
 _KEYS = (
     *("id", "title", "survey", "reveal", "quorum", "database", "models", "shown_columns", "sources"),
-    *("band_of_filter", "prior"),
+    *("band_of_filter", "pixel_scale_of_source", "prior"),
 )
 
 _SETTINGS = """\
@@ -44,6 +45,8 @@ models = []
 sources = []
 # Filters of other instruments and the band that each is taken for when it is read, such as {{ F814W = "VIS" }}.
 band_of_filter = {{}}
+# Pixel scales in arcsec of sources whose images state none, such as {{ "/data/bare" = 0.05 }}.
+pixel_scale_of_source = {{}}
 """
 
 
@@ -54,6 +57,7 @@ class Campaign:
     identifier : tells campaigns apart in a browser that has seen several under one address.
     models : names of networks, the preferred one first.
     survey : with the filters that this campaign takes for bands of it.
+    pixel_scales_arcsec : (source, pixel scale of its images where neither they nor a catalogue state one).
     prior : share of lenses among the objects; None if nobody stated it.
     shown_columns : catalogue columns that conclude nothing, and may be seen before a blind grade.
     """
@@ -68,6 +72,7 @@ class Campaign:
     models: tuple[str, ...]
     shown_columns: tuple[str, ...]
     sources: tuple[str, ...]
+    pixel_scales_arcsec: tuple[tuple[str, float], ...] = ()
     prior: float | None = None
 
     @property
@@ -191,6 +196,7 @@ def open_campaign(path: Path) -> Campaign:
         models=tuple(values.get("models", ())),
         shown_columns=tuple(values.get("shown_columns", ())),
         sources=tuple(values.get("sources", ())),
+        pixel_scales_arcsec=tuple(values.get("pixel_scale_of_source", {}).items()),
         prior=values.get("prior"),
     )
 
@@ -202,6 +208,15 @@ def remember_source(campaign: Campaign, source: Path) -> Campaign:
         return campaign
     listed = ", ".join(_toml_string(s) for s in (*campaign.sources, text))
     return _with_line(campaign, "sources", f"[{listed}]")
+
+
+def remember_pixel_scale(campaign: Campaign, source: Path, pixel_scale_arcsec: float) -> Campaign:
+    """Note in `campaign.toml` the pixel scale of a source's images that state none, in place of what stood there."""
+    scales = dict(campaign.pixel_scales_arcsec) | {str(source.resolve()): pixel_scale_arcsec}
+    if scales == dict(campaign.pixel_scales_arcsec):
+        return campaign
+    pairs = (f"{_toml_string(text)} = {float(scale)!r}" for text, scale in scales.items())
+    return _with_line(campaign, "pixel_scale_of_source", "{ " + ", ".join(pairs) + " }")
 
 
 def remember_filters(campaign: Campaign, filters: Sequence[tuple[str, str]]) -> Campaign:
@@ -275,10 +290,17 @@ def _problems(values: dict[str, object]) -> Iterator[str]:
         listed = values.get(key, [])
         if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):
             yield f"{key} is not a list of texts"
+    scales = values.get("pixel_scale_of_source", {})
+    if not isinstance(scales, dict) or not all(_is_scale(scale) for scale in scales.values()):
+        yield 'pixel_scale_of_source is not a table of arcsec such as { "/data/bare" = 0.05 }'
     if not isinstance(values.get("database", ""), str):
         yield "database is not text"
     if values.get("survey") in SURVEYS:
         yield from _filter_problems(values.get("band_of_filter", {}), SURVEYS[str(values["survey"])])
+
+
+def _is_scale(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _filter_problems(band_of_filter: object, survey: Survey) -> Iterator[str]:

@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.campaign import Campaign, remember_source
+from data.campaign import (
+    Campaign,
+    open_campaign,
+    remember_filters,
+    remember_pixel_scale,
+    remember_source,
+)
 from data.cutouts import Cutout
 from data.errors import CampaignError
 from data.files import held_alone
@@ -53,6 +59,7 @@ def ingest(
     sources: Sequence[Path],
     *,
     catalogue: Path | None = None,
+    filters: Sequence[tuple[str, str]] = (),
     pixel_scale_arcsec: float | None = None,
     workers: int | None = None,
     on_progress: Callable[[IngestProgress], None] | None = None,
@@ -62,14 +69,16 @@ def ingest(
 
     catalogue : CSV, FITS, VOTable, ECSV or Parquet with ids, positions and columns of the objects. At its
         positions, cutouts are taken from images that are larger than one.
+    filters : of other instruments, and the band that each is taken for in this campaign from now on.
     pixel_scale_arcsec : of images for which neither their file nor the catalogue states one.
     workers : processes that read; None chooses, 0 reads in this one.
-    remember : whether `ingest_new` shall look at these sources from now on.
+    remember : whether `ingest_new` shall look at these sources from now on, with this pixel scale.
 
     Raises
     ------
     CampaignError
-        If a source does not exist, the pixel scale is no positive number, or another ingest is running.
+        If a source does not exist, the pixel scale is no positive number, a filter cannot be taken for its band, or
+        another ingest is running. The settings are then as they were.
     CatalogueError
         If the catalogue cannot be read.
     """
@@ -78,8 +87,12 @@ def ingest(
     paths = list_files(sources, leave_out=_no_sources(campaign, catalogue))
     known = SourceCatalogue.open(catalogue) if catalogue is not None else None
     with held_alone(campaign.path / ".ingest.lock", doing="ingesting"):
+        # As they are now: what another ingest wrote while this one waited must not be written over.
+        campaign = remember_filters(open_campaign(campaign.path), filters)
         for source in sources if remember else ():
             campaign = remember_source(campaign, source)
+            if pixel_scale_arcsec is not None:
+                campaign = remember_pixel_scale(campaign, source, pixel_scale_arcsec)
         _remove_leftovers(campaign)
         rejections = Rejections(campaign.rejected_path)
         rejections.forget_missing()
@@ -124,7 +137,8 @@ class _Run:
         on_progress: Callable[[IngestProgress], None] | None,
         pixel_scale_arcsec: float | None = None,
     ) -> None:
-        self._stated = Known(pixel_scale_arcsec=UNKNOWN if pixel_scale_arcsec is None else pixel_scale_arcsec)
+        self._pixel_scale_arcsec = pixel_scale_arcsec
+        self._scale_of_source = {Path(text): scale for text, scale in campaign.pixel_scales_arcsec}
         self._survey = campaign.survey
         self._catalogue = catalogue
         self._rejections = rejections
@@ -181,12 +195,20 @@ class _Run:
         return False
 
     def _known(self, unit: Unit) -> Known:
+        stated = Known(pixel_scale_arcsec=self._stated_scale_arcsec(unit.files[0].path))
         if self._catalogue is None:
-            return self._stated
+            return stated
         files, stems = [file.path for file in unit.files], _stems(unit)
         rows = self._catalogue.rows_of(files, stems) or self._catalogue.rows_of(files, stems, 0)
-        known = self._catalogue.entry(rows).known if rows else self._stated
-        return known if known.pixel_scale_arcsec > 0 else replace(self._stated, bands=known.bands)
+        known = self._catalogue.entry(rows).known if rows else stated
+        return known if known.pixel_scale_arcsec > 0 else replace(stated, bands=known.bands)
+
+    def _stated_scale_arcsec(self, path: Path) -> float:
+        """Of this run, else of the innermost source that the file is in."""
+        if self._pixel_scale_arcsec is not None:
+            return self._pixel_scale_arcsec
+        found = (self._scale_of_source.get(place) for place in (path, *path.parents))
+        return next((scale for scale in found if scale is not None), UNKNOWN)
 
     def _take_unit(self, unit: Unit, results: Iterable[Found | Rejected]) -> None:
         self._rejections.forget(unit.paths)

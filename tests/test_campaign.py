@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from data.campaign import Campaign, create_campaign, open_campaign, remember_filters, remember_source
+from data.campaign import (
+    Campaign,
+    create_campaign,
+    open_campaign,
+    remember_filters,
+    remember_pixel_scale,
+    remember_source,
+)
 from data.errors import CampaignError
 from data.surveys import pivot_um
 
@@ -34,6 +41,8 @@ def test_a_misspelt_setting_is_refused_and_opens_no_blind_campaign(campaign: Cam
         ('band_of_filter = { F814W = ["VIS"] }', "F814W is taken for"),
         ('band_of_filter = { nir_y = "VIS" }', "nir_y is a band of euclid itself"),
         ('band_of_filter = { " " = "VIS" }', "a filter without a name"),
+        ('pixel_scale_of_source = { "/data" = 0.0 }', "pixel_scale_of_source is not a table of arcsec"),
+        ('pixel_scale_of_source = { "/data" = true }', "pixel_scale_of_source is not a table of arcsec"),
     ],
 )
 def test_a_malformed_setting_says_what_was_expected(campaign: Campaign, line: str, complaint: str):
@@ -46,6 +55,15 @@ def test_a_malformed_setting_says_what_was_expected(campaign: Campaign, line: st
     campaign.settings_path.write_text("\n".join([line, *kept]), encoding="utf-8")
     with pytest.raises(CampaignError, match=complaint.replace("[", r"\[")):
         open_campaign(campaign.path)
+
+
+def test_the_pixel_scale_of_a_source_is_the_last_that_was_stated(campaign: Campaign, tmp_path: Path):
+    odd = tmp_path / 'odd "name" }'
+    once = remember_pixel_scale(campaign, odd, 0.05)
+    other = remember_pixel_scale(once, tmp_path / "other", 1)
+    twice = remember_pixel_scale(other, odd, 0.03)
+    assert dict(twice.pixel_scales_arcsec) == {str(odd): 0.03, str(tmp_path / "other"): 1.0}
+    assert open_campaign(campaign.path) == twice
 
 
 def test_two_campaigns_of_one_title_have_different_identifiers(tmp_path: Path):

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from data.campaign import create_campaign, open_campaign, remember_filters
+from data.campaign import create_campaign, open_campaign, remember_filters, remember_source
 from data.errors import CampaignError, CatalogueError
 from data.files import held_alone
 from data.ingest import IngestProgress, ingest, ingest_new, why_not_an_id
@@ -396,6 +396,44 @@ def test_a_pixel_scale_that_is_none_is_refused_before_anything_is_read(campaign,
     with pytest.raises(CampaignError, match="expected a positive number"):
         ingest(campaign, [source], pixel_scale_arcsec=scale)
     assert len(campaign.objects()) == 0
+
+
+def test_the_pixel_scale_of_a_source_holds_for_its_later_files_and_for_no_others(campaign, source, tmp_path):
+    write_fits(source / "a_VIS.fits", picture())
+    ingest(campaign, [source], pixel_scale_arcsec=0.05)
+    write_fits(tmp_path / "other" / "other_VIS.fits", picture(seed=2))
+    ingest(campaign, [tmp_path / "other"])
+    write_fits(source / "b_VIS.fits", picture(seed=1))
+    time.sleep(2.1)
+    ingest_new(open_campaign(campaign.path))
+    found = {name[0]: stored(campaign, name)["VIS"].pixel_scale_arcsec for name in campaign.objects().ids}
+    assert found == {"a": 0.05, "b": 0.05, "o": 0.1}  # the last is the survey's own
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"pixel_scale_arcsec": -1.0}, CampaignError),
+        ({"catalogue": Path("nowhere.csv")}, CatalogueError),
+        ({"filters": [("F814W", "VIS"), ("F160W", "I")]}, CampaignError),
+    ],
+    ids=str,
+)
+def test_an_ingest_that_is_refused_leaves_the_settings_as_they_were(campaign, source, wrong, error):
+    write_fits(source / "a_F814W.fits", picture(), PIXSCALE=0.05)
+    before = campaign.settings_path.read_bytes()
+    with pytest.raises(error):
+        ingest(campaign, [source], **{"filters": [("F814W", "VIS")], **wrong})
+    assert campaign.settings_path.read_bytes() == before
+
+
+def test_an_ingest_keeps_what_another_one_put_into_the_settings(campaign, source, tmp_path):
+    write_fits(source / "a_F814W.fits", picture(), PIXSCALE=0.05)
+    remember_source(open_campaign(campaign.path), tmp_path)
+    ingest(campaign, [source], filters=[("F814W", "VIS")])
+    now = open_campaign(campaign.path)
+    assert now.sources == (str(tmp_path), str(source.resolve()))
+    assert now.survey.stand_ins == (("F814W", "VIS"),)
 
 
 def test_filters_that_were_remembered_hold_for_files_that_arrive_later(campaign, source):

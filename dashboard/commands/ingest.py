@@ -33,7 +33,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--pixel-scale",
         type=float,
         metavar="ARCSEC",
-        help="of images for which neither their file nor the catalogue states one",
+        help="of images for which neither their file nor the catalogue states one, also of those that these sources "
+        "get later",
     )
     parser.add_argument(
         "--workers", type=int, metavar="N", help="processes that read (default: as fits the machine)"
@@ -42,16 +43,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     from dashboard.commands.progress import progress_bar
-    from data.campaign import open_campaign, remember_filters
+    from data.campaign import open_campaign
     from data.errors import UnreadableCutoutError
     from data.ingest import ingest
 
-    campaign = remember_filters(open_campaign(arguments.campaign), arguments.band)
+    campaign = open_campaign(arguments.campaign)
     with progress_bar("reading", "objects") as show:
         report = ingest(
             campaign,
             arguments.sources,
             catalogue=arguments.catalogue,
+            filters=arguments.band,
             pixel_scale_arcsec=arguments.pixel_scale,
             workers=arguments.workers,
             on_progress=lambda progress: show(progress.units_done, progress.units_total),
