@@ -1,13 +1,14 @@
-"""EvidenceNet: our own network. It weighs the evidence for a lens at each place; its verdict is their sum.
+"""EvidenceNet: our own network. It weighs the evidence for a lens at each place; its verdict is their mean.
 
-A fully convolutional stack looks at 11.3 arcsec about each cell of a grid of 0.4 arcsec and gives the log odds
-of a lens centred there against none in the image. A lens may be anywhere, so the odds of places are averaged: the
-verdict is the log-mean-exp of the map, and means the same for an image of any size. The position is the mean of
-the odds about their peak, and sigma tells their spread.
+A fully convolutional stack looks at 11.3 arcsec about each cell of a grid of 0.4 arcsec. A cell's evidence is the
+log odds that a lens is centred there, were that the only place where one could be. A lens is as likely at any place, so
+the odds of the verdict are the mean over places (log-mean-exp): the prior is that of an image, whatever its size. The
+position is the mean of the odds about their peak, and sigma tells their spread.
 
 Bands may be missing: a plane that is NaN everywhere is told to the network as absent, not filled with a sky.
 """
 
+import math
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -53,8 +54,8 @@ class EvidenceNet(LensNetwork):
         self,
         bands: int,
         pixel_scale_arcsec: float,
-        widths: tuple[int, ...] = (24, 48, 56, 56, 56, 56, 56),
-        dilations: tuple[int, ...] = (1, 1, 2, 2, 3),
+        widths: tuple[int, ...] = (24, 48, 64, 64, 64, 64, 64, 64),
+        dilations: tuple[int, ...] = (1, 1, 2, 2, 3, 4),
     ) -> None:
         super().__init__()
         self.pixel_scale_arcsec = pixel_scale_arcsec
@@ -101,7 +102,7 @@ class EvidenceNet(LensNetwork):
         evidence = self.evidence(feature_map)[:, 0]
         x, y, near, far = self.place(evidence)
         cell = STRIDE_PX * self.pixel_scale_arcsec
-        mean = evidence.flatten(1).logsumexp(1)
+        mean = evidence.flatten(1).logsumexp(1) - math.log(evidence[0].numel())
         return NetworkOutput(
             logit=self.verdict_sharpness * mean + self.verdict_shift,
             x_arcsec=x,
