@@ -98,7 +98,7 @@ def test_terms_are_counted_by_inspector_and_listed_by_number():
     assert remarks.comments == ("twice by one", "tilted")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32))
 def test_the_database_counts_what_pure_python_counts(seed, tmp_path_factory):
     history = _random_history(random.Random(seed))

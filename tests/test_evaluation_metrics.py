@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -24,9 +24,6 @@ from lensmodel.evaluation.metrics import (
     roc_curve,
     threshold_at,
 )
-
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")  # a machine with other work to do is slow, not wrong
 
 # Few distinct scores, so that ties between and within classes are common.
 OBJECTS = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_size=40).filter(

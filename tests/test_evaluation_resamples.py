@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lensmodel.evaluation.metrics import (
@@ -24,9 +24,6 @@ from lensmodel.evaluation.resamples import (
     pull_spreads,
     shares_of_lenses,
 )
-
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")  # a machine with other work to do is slow, not wrong
 
 # Few distinct scores, so that ties are common; each object occurs up to three times, or not at all.
 OBJECTS = st.lists(st.tuples(st.integers(0, 10), st.booleans(), st.integers(0, 3)), min_size=2, max_size=40)

@@ -190,7 +190,7 @@ def test_header_values_are_read_as_astropy_reads_them():
 
 
 @given(st.sampled_from([8, 16, 32, 64, -32, -64]), st.integers(1, 40), st.integers(1, 40), st.booleans())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_type_and_shape_of_image_is_read(tmp_path_factory, bitpix, height, width, in_extension):
     dtype = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}[bitpix]
     values = np.arange(height * width).reshape(height, width).astype(dtype)

@@ -1,5 +1,6 @@
 """What is known of the objects of a campaign: class, subtype, place, and what the figures may depend on."""
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +13,7 @@ from lensmodel.errors import EvaluationError
 from lensmodel.evaluation.colours import measured_colour_mag
 from lensmodel.evaluation.metrics import Claims, Numbers
 
-MOST_MEMBERS = 3  # of a group, beside the main deflector
-
+_MEMBER_COLUMN = re.compile(r"sim_member_(\d+)_[xy]_arcsec")
 _CLASSES = {"lens": True, "nonlens": False, "non-lens": False}
 
 
@@ -131,11 +131,11 @@ def _categories(table: pa.Table) -> dict[str, NDArray[np.str_]]:
 
 
 def _of_members(table: pa.Table, axis: str) -> Numbers:
-    """Positions of the other galaxies of a group, arcsec from the centre: (object, member)."""
-    return np.stack(
-        [_numbers(table, f"sim_member_{member}_{axis}_arcsec") for member in range(1, MOST_MEMBERS + 1)],
-        axis=1,
-    )
+    """Positions of the other galaxies of a group, arcsec from the centre: (object, member), as many as are named."""
+    found = (_MEMBER_COLUMN.fullmatch(name) for name in table.column_names)
+    numbers = sorted({int(match[1]) for match in found if match})
+    columns = [_numbers(table, f"sim_member_{number}_{axis}_arcsec") for number in numbers]
+    return np.stack(columns, axis=1) if columns else np.full((table.num_rows, 0), np.nan)
 
 
 def _arc_colour_mag(campaign: Campaign, table: pa.Table) -> Numbers:
