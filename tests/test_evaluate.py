@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,8 @@ def record_in(folder: Path) -> dict[str, Any]:
 
 def test_a_threshold_is_reported_by_subtype(tmp_path: Path, capsys):
     campaign = measured_campaign(tmp_path / "campaign")
+    settings = campaign.settings_path.read_text(encoding="utf-8")
+    campaign.settings_path.write_text(f"prior = 0.01\n{settings}", encoding="utf-8")
     words = ["evaluate", str(campaign.path), "--model", "evidence-net", "--out", str(tmp_path / "out")]
     assert cli.main([*words, "--resamples", "5", "--threshold", "evidence-net=0.75"]) == 0
     (found,) = record_in(tmp_path / "out")["at_thresholds"]
@@ -189,8 +192,15 @@ def test_a_threshold_is_reported_by_subtype(tmp_path: Path, capsys):
     assert found["false_positive_rate"]["number"] == len(above) - number
     assert set(found["recall_by_subtype"]) == {"arc", TAG}
     assert found["at_same_false_positive_rate"]["evidence-net"]["recall"] == found["recall"]
-    assert "with p_lens from 0.75 up" in capsys.readouterr().out
-    assert "At a given threshold" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    prior = f"{100 * model_named('evidence-net').prior:.3g} %"
+    assert f"with p_lens from 0.75 up (at its own prior, {prior})" in capsys.readouterr().out
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "At a given threshold" in page
+    stated = (
+        f"calibrated for: {prior} for evidence-net. "
+        "The page and the catalogues state it at the campaign's prior, 1 %."
+    )
+    assert stated.replace(" %", "\u00a0%") in unescape(page)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +264,22 @@ def test_members_colours_and_detectability_come_from_the_catalogue(tmp_path: Pat
     assert truth.quantities["arc_colour_mag"][0] == 1.5
     assert np.isnan(truth.quantities["arc_colour_mag"][1:]).all()  # no light in H has no colour
     assert truth.categories["source_colour"].tolist() == ["red", "blue", ""]
+
+
+def test_the_fourth_member_of_a_rich_group_counts_too(tmp_path: Path):
+    rows = {
+        "a": ({"class": "lens", "sim_member_4_x_arcsec": 2.0, "sim_member_4_y_arcsec": -1.0}, 1.0),
+        "b": ({"class": "lens", "sim_member_1_x_arcsec": 1.0, "sim_member_1_y_arcsec": 0.5}, 1.0),
+        "c": ({"class": "nonlens", "sim_member_10_x_arcsec": 3.0}, 0.0),
+    }
+    truth = truth_of(scored_campaign(tmp_path / "campaign", rows), with_quantities=False)
+    nan = np.nan
+    assert np.array_equal(
+        truth.member_x_arcsec, [[nan, 2, nan], [1, nan, nan], [nan, nan, 3]], equal_nan=True
+    )
+    assert np.array_equal(
+        truth.member_y_arcsec, [[nan, -1, nan], [0.5, nan, nan], [nan, nan, nan]], equal_nan=True
+    )
 
 
 def test_the_letter_of_metrics_json_is_kept(results: Path):

@@ -39,7 +39,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         dest="thresholds",
         type=_threshold,
         metavar="NAME=VALUE",
-        help="what this model finds from this p_lens up, and the others at as many false positives; may be repeated",
+        help="what this model finds from this p_lens up, and the others at as many false positives; p_lens at the "
+        "model's own prior, also where campaign.toml states another; may be repeated",
     )
     parser.add_argument(
         "--resamples", type=whole_from(0), default=1000, metavar="N", help="for the intervals (default: 1000)"

@@ -16,7 +16,7 @@ from dashboard.plots.groups import link
 from dashboard.plots.style import colour_of
 from dashboard.reports.examples import Example, examples, worst_false_negatives, worst_false_positives
 from dashboard.reports.sections import Part, sections_of
-from dashboard.reports.wording import FIGURE_WORDS, sentences, shown, shown_interval
+from dashboard.reports.wording import FIGURE_WORDS, prior_sentence, sentences, shown, shown_interval
 from data.campaign import Campaign
 from data.files import written_atomically
 from lensmodel.evaluation.comparison import Comparison
@@ -42,6 +42,9 @@ def write_report(comparison: Comparison, campaign: Campaign, path: Path, *, made
         made_at=made_at,
         version=version("lensvet"),
         sentences=sentences(comparison),
+        prior_sentence=prior_sentence(
+            {report.name: report.card.prior for report in comparison.models}, campaign.prior
+        ),
         words=FIGURE_WORDS,
         shown=shown,
         unbroken=_unbroken,
