@@ -1,6 +1,10 @@
 """Training: images and truth turn together, a killed training goes on, loss and shares obey their laws."""
 
 import math
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +20,17 @@ from lensmodel.errors import TrainingError
 from lensmodel.models import load_network, read_card
 from lensmodel.networks import NetworkOutput
 from lensmodel.networks.evidence_net import STRIDE_PX, EvidenceNet
-from lensmodel.training.images import Batch, LabelledImages, _bands_observed, augmented, images_of, turned
+from lensmodel.training import run
+from lensmodel.training.course import Course, Lessons, loader_of
+from lensmodel.training.images import (
+    Batch,
+    LabelledImages,
+    _bands_observed,
+    augmented,
+    images_of,
+    joined,
+    turned,
+)
 from lensmodel.training.losses import cell_shares, loss_of
 from lensmodel.training.plan import TrainingPlan
 from lensmodel.training.run import curves, lessons, save_network, split, train
@@ -36,7 +50,23 @@ def spots(number: int = 12, size: int = 68) -> LabelledImages:
     centre = (size - 1) / 2
     is_lens = rows % 2 == 0
     flux[rows, :, (y_px + centre).long(), (x_px + centre).long()] += 500 * is_lens[:, None]
-    return LabelledImages(flux.half(), torch.zeros(number, size, size).bool(), is_lens, x_px, y_px)
+    lensed, follows = torch.zeros(number, size, size).bool(), torch.zeros(number).bool()
+    return LabelledImages(flux.half(), lensed, is_lens, x_px, y_px, follows)
+
+
+class Judge(torch.nn.Module):
+    """A network of one rule, from flux (object, band, y, x) to logits."""
+
+    def __init__(self, rule: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.rule, self.verdict_shift, self.pixel_scale_arcsec = rule, torch.zeros(()), 0.1
+
+    def normalise(self, flux: torch.Tensor) -> torch.Tensor:
+        return flux
+
+    def forward(self, flux: torch.Tensor) -> NetworkOutput:
+        place = torch.zeros(len(flux))
+        return NetworkOutput(self.rule(flux), place, place, place + 1)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -102,6 +132,50 @@ def test_validation_images_are_never_learned_from():
     assert torch.equal(torch.cat([learn.flux, check.flux]), images.flux)
 
 
+def test_campaigns_of_different_sizes_are_not_learned_from_together(tmp_path: Path, monkeypatch):
+    small, large = (create_campaign(tmp_path / name, survey="euclid") for name in ("small", "large"))
+    images = {small.path: spots(size=64), large.path: spots(size=68)}
+    monkeypatch.setattr(run, "images_of", lambda campaign, _: images[campaign.path])
+    with pytest.raises(TrainingError, match=r"small has images of 64 x 64 px, .*large of 68 x 68 px"):
+        lessons([small, large], validation=4)
+    images[large.path] = spots(size=64)
+    learn, check = lessons([small, large], validation=4)
+    assert (len(learn), len(check)) == (16, 8)
+
+
+def test_images_to_check_with_are_of_both_classes(tmp_path: Path, monkeypatch):
+    campaign, images = create_campaign(tmp_path / "one-kind", survey="euclid"), spots()
+    images.is_lens[-4:] = False
+    monkeypatch.setattr(run, "images_of", lambda *_: images)
+    with pytest.raises(TrainingError, match="all of one class"):
+        lessons([campaign], validation=4)
+
+
+def test_a_lens_and_its_twin_are_both_learned_from_or_both_checked_with():
+    images = spots()
+    images.follows_its_twin[9] = True
+    assert [len(split(images, validation)[1]) for validation in (2, 3, 4)] == [2, 4, 4]
+
+
+def test_sets_of_images_are_joined_in_order_and_one_alone_is_not_copied():
+    images = spots()
+    parts = [images.part(slice(5)), images.part(slice(5, None))]
+    whole = joined(parts)
+    assert not parts, "parts are freed once they are copied"
+    for name, value in vars(images).items():
+        assert torch.equal(vars(whole)[name], value), name
+    assert joined([images]) is images
+
+
+def test_unmeasured_pixels_stay_unmeasured():
+    images = spots()
+    images.flux[:, :, :30] = torch.nan
+    batch = augmented(images, torch.arange(12), size_px=64, generator=torch.Generator().manual_seed(3))
+    missing = batch.flux.isnan().flatten(2).float().mean(2)
+    assert ((missing > 0.3) & (missing < 0.5) | (missing == 1)).all()
+    assert (missing < 1).any(1).all()
+
+
 def test_a_killed_training_goes_on_and_ends_where_it_would_have(tmp_path: Path):
     images, plan = split(spots(40), 8), TrainingPlan(epochs=2, batch=8, seed=3)
     whole = train(*images, plan, folder=tmp_path / "whole")
@@ -113,7 +187,9 @@ def test_a_killed_training_goes_on_and_ends_where_it_would_have(tmp_path: Path):
         train(*images, plan, folder=tmp_path / "killed", on_epoch=stop)
     steps: list[int] = []
     resumed = train(*images, plan, folder=tmp_path / "killed", on_step=lambda done, _: steps.append(done))
-    assert steps == [5, 6, 7, 8], "the second pass only"
+    assert steps == [5, 6, 7, 8], "the second epoch only"
+    assert whole is not None
+    assert resumed is not None
     for name, value in whole.state_dict().items():
         assert torch.allclose(value.float(), resumed.state_dict()[name].float(), atol=1e-6), name
 
@@ -122,6 +198,7 @@ def test_a_network_learns_to_see_spots_and_says_where(tmp_path: Path):
     learn, check = split(spots(160), 16)
     reports: list[object] = []
     network = train(learn, check, TrainingPlan(epochs=4, batch=16), folder=tmp_path, on_epoch=reports.append)
+    assert network is not None
     measured = measure(network, check)
     assert len(reports) == 4
     assert curves(tmp_path) == reports
@@ -134,6 +211,64 @@ def test_a_checkpoint_of_another_plan_is_not_gone_on_with(tmp_path: Path):
     train(*images, TrainingPlan(epochs=1, batch=8), folder=tmp_path)
     with pytest.raises(TrainingError, match="another plan"):
         train(*images, TrainingPlan(epochs=2, batch=8), folder=tmp_path)
+
+
+@pytest.mark.parametrize("validation", [3, 5])
+def test_a_checkpoint_of_other_images_is_not_gone_on_with(tmp_path: Path, validation: int):
+    images, plan = spots(16), TrainingPlan(epochs=1, batch=8)
+    train(*split(images, 4), plan, folder=tmp_path)
+    with pytest.raises(TrainingError, match="other images"):
+        train(*split(images, validation), plan, folder=tmp_path)
+    brighter = replace(images, flux=images.flux * 2)
+    with pytest.raises(TrainingError, match="other images"):
+        train(*split(brighter, 4), plan, folder=tmp_path)
+
+
+def test_a_checkpoint_is_gone_on_with_on_another_number_of_devices(tmp_path: Path):
+    images = split(spots(16), 4)
+    train(*images, TrainingPlan(epochs=1, batch=8), folder=tmp_path)
+    train(*images, TrainingPlan(epochs=1, batch=8, devices=1), folder=tmp_path)
+
+
+def test_a_new_training_forgets_the_curves_of_an_older_one(tmp_path: Path):
+    images = split(spots(16), 4)
+    train(*images, TrainingPlan(epochs=2, batch=8), folder=tmp_path)
+    (tmp_path / "checkpoint.ckpt").unlink()
+    train(*images, TrainingPlan(epochs=1, batch=8), folder=tmp_path)
+    assert [report.epoch for report in curves(tmp_path)] == [1]
+
+
+def test_workers_draw_batches_only_where_a_gpu_would_wait():
+    lessons = Lessons(spots(), TrainingPlan(batch=4), 0)
+    alone, fed = loader_of(lessons, on_gpu=False), loader_of(lessons, on_gpu=True)
+    assert (alone.num_workers, alone.pin_memory) == (0, False)
+    assert fed.num_workers > 0
+    assert fed.pin_memory
+
+
+def test_a_batch_depends_on_its_index_only_and_the_remainder_is_left_out():
+    lessons = Lessons(spots(), TrainingPlan(batch=5), 0)
+    again = Lessons(spots(), TrainingPlan(batch=5), 0)
+    assert len(lessons) == 2
+    second, first = lessons[1], lessons[0]
+    assert torch.equal(first.flux.nan_to_num(), again[0].flux.nan_to_num())
+    assert torch.equal(second.flux.nan_to_num(), again[1].flux.nan_to_num())
+
+
+def test_the_calibration_error_is_that_at_the_samples_own_share_of_lenses():
+    images = spots(200, size=32)
+    rare = images.is_lens & (torch.arange(200) % 10 == 0)
+    images = replace(images, is_lens=rare)
+    undecided = Judge(lambda flux: torch.zeros(len(flux)))  # a half at the prior of a half
+    assert measure(undecided, images)["calibration_error"] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_figures_tell_what_the_first_band_alone_achieves():
+    images = spots(40, size=32)
+    images.flux[:] = 0
+    images.flux[images.is_lens, 1:] = 1
+    measured = measure(Judge(lambda flux: flux.nan_to_num().sum((1, 2, 3))), images)
+    assert (measured["auroc"], measured["auroc_first_band_alone"]) == (1.0, 0.5)
 
 
 def test_bands_are_missing_in_a_third_of_the_images_and_never_all():
@@ -163,6 +298,12 @@ def test_saved_weights_load_by_their_card(tmp_path: Path):
     assert torch.equal(network(image).logit, loaded(image).logit)
 
 
+def test_the_same_weights_have_the_same_version_in_any_folder(tmp_path: Path):
+    network = EvidenceNet(bands=4, pixel_scale_arcsec=0.1).eval()
+    first, second = save_network(network, tmp_path / "one"), save_network(network, tmp_path / "another-name")
+    assert first.version == second.version
+
+
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory) -> Campaign:
     campaign = create_campaign(tmp_path_factory.mktemp("training") / "lessons", survey="euclid")
@@ -188,6 +329,54 @@ def test_training_runs_from_the_command_line(simulated: Campaign, tmp_path: Path
     card = read_card(tmp_path / "out" / "evidence-net.json")
     assert card.prior == 0.5
     load_network(card)
+
+
+def test_on_several_devices_the_first_process_alone_writes_and_tells(simulated: Campaign, tmp_path: Path):
+    words = ["train", simulated.path, "--out", tmp_path, "--epochs", 2, "--validation", 20, "--devices", 2]
+    done = subprocess.run(
+        [sys.executable, "-m", "dashboard.cli", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    beginnings = [line.split()[0] for line in done.stdout.splitlines()]
+    assert beginnings.count("epoch") == 2
+    assert beginnings.count("auroc:") == 1
+    assert [report.epoch for report in curves(tmp_path)] == [1, 2]
+    assert len((tmp_path / "curves.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+    load_network(read_card(tmp_path / "evidence-net.json"))
+
+
+def test_ctrl_c_ends_a_training_with_a_word(simulated: Campaign, tmp_path: Path, capsys, monkeypatch):
+    def press(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Course, "training_step", press)
+    words = ["train", str(simulated.path), "--out", str(tmp_path), "--validation", "20"]
+    assert cli.main(words) == 1
+    assert "the same command goes on from here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seed", ["-1", "half", "1.5", str(2**32)])
+def test_a_seed_is_a_whole_number_from_0(seed: str, tmp_path: Path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["train", "lessons", "--out", str(tmp_path), f"--seed={seed}"])
+    assert ended.value.code == 2
+    assert "--seed" in capsys.readouterr().err
+
+
+def test_twins_of_a_simulation_are_never_parted(simulated: Campaign):
+    images = images_of(simulated, "evidence-net")
+    follows = images.follows_its_twin.nonzero()[:, 0]
+    assert len(follows), "the recipe has twins"
+    for row in follows.tolist():
+        assert images.is_lens[[row - 1, row]].tolist() == [True, False]
+        learn, _ = split(images, len(images) - row)
+        assert len(learn) == row - 1
+    unlike = (~images.follows_its_twin).nonzero()[1:, 0]
+    assert all(len(split(images, len(images) - row)[0]) == row for row in unlike.tolist())
 
 
 def test_images_to_learn_from_carry_the_truth_of_the_simulation(simulated: Campaign):

@@ -1,6 +1,6 @@
 """`lensvet train`: weights of our own network from simulated campaigns."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,24 +14,34 @@ EXAMPLES = """\
   lensvet train lessons --out trained
   lensvet train lessons more-lessons --out trained --epochs 9 --threads 2      last: lensvet models add
 Campaigns to learn from come from lensvet simulate, best with a recipe that has twins.
-The same command again goes on after the last whole pass.
+Ctrl-C keeps the last whole epoch; the same command again goes on after it.
 It trains on all GPUs in mixed precision, or on the CPU where there is none.
 One seed gives the same weights on one machine with one thread.
 """
+_LARGEST_SEED = 2**32 - 1
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("campaigns", nargs="+", type=Path, metavar="CAMPAIGN", help="of lensvet simulate")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for weights and checkpoint")
-    parser.add_argument("--epochs", type=whole_from(1), default=12, metavar="N", help="passes (default: 12)")
+    parser.add_argument(
+        "--epochs",
+        type=whole_from(1),
+        default=12,
+        metavar="N",
+        help="times that each image is seen (default: 12)",
+    )
     parser.add_argument(
         "--validation",
         type=whole_from(1),
         default=1000,
         metavar="N",
-        help="the last N images of each campaign are for calibration only (default: 1000)",
+        help="the last N images of each campaign are for calibration only, one more where N would part a lens "
+        "from its twin (default: 1000)",
     )
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the training (default: 1)")
+    parser.add_argument(
+        "--seed", type=_seed, default=1, metavar="S", help="of the training, from 0 (default: 1)"
+    )
     parser.add_argument(
         "--devices",
         type=whole_from(1),
@@ -66,6 +76,8 @@ def run(arguments: Namespace) -> None:
 
     with progress_bar("training", "steps") as show:
         network = train(learn, check, plan, folder=arguments.out, on_step=show, on_epoch=after_epoch)
+    if network is None:  # on several devices the first process does the rest
+        return
     card = save_network(network, arguments.out)
     metrics = measure(network, check)
     with written_atomically(arguments.out / "metrics.json") as partial:
@@ -75,8 +87,16 @@ def run(arguments: Namespace) -> None:
     print(f"{card.weights_path}; next: lensvet models add {card.weights_path.with_suffix('.json')}")
 
 
+def _seed(text: str) -> int:
+    """A seed as PyTorch and NumPy take it."""
+    seed = whole_from(0)(text)
+    if seed > _LARGEST_SEED:
+        raise ArgumentTypeError(f"{text} is above {_LARGEST_SEED}; expected a whole number from 0")
+    return seed
+
+
 def _told(report: "EpochReport") -> str:
     return (
-        f"pass {report.epoch}: loss {report.loss:.3f}, AUROC {report.auroc:.4f}, "
+        f"epoch {report.epoch}: loss {report.loss:.3f}, AUROC {report.auroc:.4f}, "
         f"positions within {report.position_error_arcsec:.3f} arcsec in the median"
     )

@@ -1,4 +1,4 @@
-"""How a training went: curves of each pass, one HTML file that opens without a network."""
+"""How a training went: curves over epochs, one HTML file that opens without a network."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,16 +19,14 @@ _CURVES = (
 
 
 def write_curves(reports: Sequence[EpochReport], path: Path) -> None:
-    """Draw what each pass reported, one plot below the other."""
-    passes = [report.epoch for report in reports]
+    """Draw what each epoch reported, one plot below the other."""
+    epochs = [report.epoch for report in reports]
     plots = []
     for name, label in _CURVES:
-        plot = figure(
-            title=label, width=900, height=260, x_axis_label="pass over the images", toolbar_location="above"
-        )
+        plot = figure(title=label, width=900, height=260, x_axis_label="epoch", toolbar_location="above")
         values = [getattr(report, name) for report in reports]
-        plot.line(passes, values, line_width=2, color="#0072b2")
-        plot.scatter(passes, values, size=7, color="#0072b2")
+        plot.line(epochs, values, line_width=2, color="#0072b2")
+        plot.scatter(epochs, values, size=7, color="#0072b2")
         plots.append(plot)
     with written_atomically(path) as partial:
         partial.write_text(file_html(column(*plots), INLINE, "Training of evidence-net"), encoding="utf-8")

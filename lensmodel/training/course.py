@@ -1,6 +1,7 @@
 """The course of a training, for Lightning: the network with its helper, its steps, its learning rate."""
 
 import math
+import os
 from typing import Any
 
 import lightning
@@ -17,6 +18,7 @@ from lensmodel.training.plan import TrainingPlan
 _WINDOWS_PX = (64, 64, 80, 100)  # mostly the smallest: it costs least
 _MIDDLE = 12  # layers of the stack before lensed light is asked for: four convolutions, 2.5 arcsec
 _WARM_UP = 0.05  # share of the steps in which the learning rate rises
+_WORKERS = 4  # processes at most that draw batches for each GPU
 
 
 class Learner(nn.Module):
@@ -34,7 +36,10 @@ class Learner(nn.Module):
 
 
 class Lessons(Dataset[Batch]):
-    """The batches of one pass, each image once; what is drawn depends on the plan's seed and the pass only."""
+    """The batches of one epoch; what is drawn depends on the plan's seed, the epoch and the batch's index only.
+
+    Each image comes once, but for the remainder below a batch, another one in each epoch, which is left out.
+    """
 
     def __init__(self, images: LabelledImages, plan: TrainingPlan, epoch: int) -> None:
         self._images = images
@@ -59,7 +64,7 @@ class Lessons(Dataset[Batch]):
 
 
 class Course(lightning.LightningModule):
-    """AdamW on `loss_of`, in one pass after the other over the images."""
+    """AdamW on `loss_of`, epoch by epoch."""
 
     def __init__(self, learner: Learner, images: LabelledImages, plan: TrainingPlan) -> None:
         super().__init__()
@@ -67,8 +72,9 @@ class Course(lightning.LightningModule):
         self._images, self._plan = images, plan
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """A pass's own batches; to be asked for anew at each pass."""
-        return DataLoader(Lessons(self._images, self._plan, self.current_epoch), batch_size=None)
+        """An epoch's own batches; to be asked for anew at each epoch."""
+        lessons = Lessons(self._images, self._plan, self.current_epoch)
+        return loader_of(lessons, on_gpu=torch.cuda.is_available())
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         normalised = self.learner.network.normalise(batch.flux)
@@ -85,6 +91,17 @@ class Course(lightning.LightningModule):
         steps = max(1, int(self.trainer.estimated_stepping_batches))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_at(step / steps))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def loader_of(lessons: Lessons, *, on_gpu: bool) -> DataLoader[Batch]:
+    """Batches in order; drawn by processes of their own where a GPU would wait for them."""
+    workers = min(_WORKERS, _cores()) if on_gpu else 0
+    return DataLoader(lessons, batch_size=None, num_workers=workers, pin_memory=on_gpu)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def rate_at(done: float) -> float:

@@ -1,6 +1,6 @@
-"""Packed cutouts with truth as images to learn from, cut and turned at random for each pass."""
+"""Packed cutouts with truth as images to learn from, cut and turned at random for each epoch."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,9 +27,11 @@ _ALL_BANDS, _FIRST_ALONE, _FIRST_AND_SOME = 0.65, 0.15, 0.1  # shares of images;
 class LabelledImages:
     """Images of one shape and their truth.
 
-    flux : (object, band, y, x) float16 in units of each band's typical noise per pixel. is_lens : (object,) bool.
+    flux : (object, band, y, x) float16 in units of each band's typical noise per pixel, NaN where nothing was
+        measured. is_lens : (object,) bool.
     lensed : (object, y, x) bool, where lensed light stands out.
     x_px, y_px : (object,), the lens, or what a non-lens was centred on, from the image's centre.
+    follows_its_twin : (object,) bool, whether the object before has the same sky and noise.
     """
 
     flux: Tensor
@@ -37,6 +39,7 @@ class LabelledImages:
     is_lens: Tensor
     x_px: Tensor
     y_px: Tensor
+    follows_its_twin: Tensor
 
     def __len__(self) -> int:
         return len(self.is_lens)
@@ -83,20 +86,34 @@ def images_of(campaign: Campaign, architecture: str) -> LabelledImages:
         is_lens=torch.from_numpy(truth.is_lens.copy()),
         x_px=target_x / model.pixel_scale_arcsec,
         y_px=target_y / model.pixel_scale_arcsec,
+        follows_its_twin=_follows_its_twin(truth),
     )
 
 
-def joined(parts: Iterable[LabelledImages]) -> LabelledImages:
-    """One set of several."""
-    columns = zip(*(vars(part).values() for part in parts), strict=True)
-    return LabelledImages(*(torch.cat(column) for column in columns))
+def joined(parts: list[LabelledImages]) -> LabelledImages:
+    """One set of several, of images of one size; the list is emptied, each part freed once it is copied."""
+    if len(parts) == 1:
+        return parts.pop()
+    number, first = sum(map(len, parts)), parts[0]
+    whole = LabelledImages(
+        *(torch.empty(number, *value.shape[1:], dtype=value.dtype) for value in vars(first).values())
+    )
+    del first
+    start = 0
+    while parts:
+        part = parts.pop(0)
+        for into, value in zip(vars(whole).values(), vars(part).values(), strict=True):
+            into[start : start + len(part)] = value
+        start += len(part)
+    return whole
 
 
 def augmented(images: LabelledImages, rows: Tensor, *, size_px: int, generator: torch.Generator) -> Batch:
     """A batch as another telescope pointing might have seen it.
 
     Each image is cut to `size_px` about a random place that keeps the target inside, turned and mirrored; its
-    brightness, colours, noise and the registration of its bands vary a little; some bands are missing in a third.
+    noise and the registration of its bands vary a little; some bands are missing in a third. Brightness and
+    colours do not vary: the network divides each band by its own noise.
     """
     planes = torch.empty(len(rows), images.flux.shape[1] + 1, size_px, size_px)
     x_px, y_px = torch.empty(len(rows)), torch.empty(len(rows))
@@ -135,7 +152,7 @@ def _planes_of(campaign: Campaign, objects: list[StoredObject], model: Architect
         planes = [torch.from_numpy(store.read_batch(group, rows, band)) for band in model.bands]
         some = torch.stack(planes, dim=1)
         noise = _noise_of(some[:_NOISE_FROM]) if noise is None else noise
-        flux[places] = (some / noise).nan_to_num().clamp(-_LARGEST, _LARGEST).half()
+        flux[places] = (some / noise).clamp(-_LARGEST, _LARGEST).half()  # NaN stays, as when scoring
         lensed[places] = torch.from_numpy(masks.read_batch(group, rows))
     return flux, lensed
 
@@ -190,6 +207,13 @@ def _targets(truth: Truth, objects: list[StoredObject]) -> tuple[Tensor, Tensor]
     return columns[0], columns[1]
 
 
+def _follows_its_twin(truth: Truth) -> Tensor:
+    """(object,) bool; simulations put each twin right after its lens."""
+    follows = np.zeros(len(truth), bool)
+    follows[1:] = truth.twin_ids[1:] == truth.object_ids[:-1]
+    return torch.from_numpy(follows)
+
+
 def _window(
     images: LabelledImages, row: int, size_px: int, generator: torch.Generator
 ) -> tuple[Tensor, float, float]:
@@ -222,15 +246,10 @@ def _bands_observed(number: int, bands: int, generator: torch.Generator) -> Tens
 
 
 def _as_if_observed_again(flux: Tensor, generator: torch.Generator) -> Tensor:
-    number, bands = flux.shape[:2]
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator)
-
-    brightness = (0.2 * normal(number, 1, 1, 1) + 0.04 * normal(number, bands, 1, 1)).exp()
-    flux = flux * brightness
+    number = len(flux)
+    flux = flux.clone()
     noisier = (torch.rand(number, generator=generator) < 0.2).nonzero()[:, 0]
-    flux[noisier] += 0.5 * normal(len(noisier), *flux.shape[1:])
+    flux[noisier] += 0.5 * torch.randn(len(noisier), *flux.shape[1:], generator=generator)
     for row in (torch.rand(number, generator=generator) < 0.2).nonzero()[:, 0].tolist():
         y, x = torch.randint(-1, 2, (2,), generator=generator).tolist()
         flux[row, 1:] = flux[row, 1:].roll((y, x), (-2, -1))

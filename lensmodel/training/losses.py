@@ -1,6 +1,6 @@
 """What EvidenceNet is taught: the verdict, for lenses the place, and where lensed light is.
 
-The last has an answer for every cell; without it the network takes all ellipticals for lenses for many passes.
+The last has an answer for every cell; without it the network takes all ellipticals for lenses for many epochs.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""How to train, and what a pass reports."""
+"""How to train, and what an epoch reports."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One pass: mean training loss; on validation the area under the ROC curve and median position error."""
+    """One epoch: mean training loss; on validation the area under the ROC curve and median position error."""
 
     epoch: int
     loss: float

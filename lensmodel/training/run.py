@@ -1,9 +1,11 @@
 """From simulated campaigns to calibrated weights with their card.
 
-After a kill, training goes on from the last whole pass; one seed gives the same weights on one machine with one
-thread.
+After a kill, training goes on from the last whole epoch; one seed gives the same weights on one machine with one
+thread. On several devices Lightning runs the command once for each, of which the first alone writes and tells.
 """
 
+import hashlib
+import io
 import json
 import logging
 import warnings
@@ -28,6 +30,7 @@ from lensmodel.training.validation import PRIOR, calibrate, measure
 
 _NAME = "evidence-net"
 _CURVES, _CHECKPOINT, _PLAN = "curves.jsonl", "checkpoint.ckpt", "plan.json"
+_DIGESTED = 9  # px between the pixels that a digest takes
 
 
 def lessons(campaigns: Sequence[Campaign], *, validation: int) -> tuple[LabelledImages, LabelledImages]:
@@ -36,24 +39,39 @@ def lessons(campaigns: Sequence[Campaign], *, validation: int) -> tuple[Labelled
     Raises
     ------
     EvaluationError, TrainingError
-        If a campaign is not fit to learn from, or has no more images than that.
+        If a campaign is not fit to learn from, has no more images than that, or has another size of image than
+        the first; if the images to check with are not of both classes.
     """
-    parts = []
+    learn: list[LabelledImages] = []
+    check: list[LabelledImages] = []
     for campaign in campaigns:
         images = images_of(campaign, _NAME)
-        if len(images) <= validation:
+        if len(images) < validation + 2:  # a twin may be added
             raise TrainingError(
                 f"{campaign.path} has {len(images):,} images to learn from, of which {validation:,} are to be "
                 "kept for validation: simulate more, or give a smaller --validation"
             )
-        parts.append(split(images, validation))
-    learn, check = zip(*parts, strict=True)
-    return joined(learn), joined(check)
+        if learn and _size(images) != _size(learn[0]):
+            raise TrainingError(
+                f"{campaigns[0].path} has images of {_size(learn[0])}, {campaign.path} of {_size(images)}; "
+                "training takes one size: simulate or ingest them alike"
+            )
+        for part, parts in zip(split(images, validation), (learn, check), strict=True):
+            parts.append(part)
+    # The smaller first: what is to learn from then holds each campaign's memory alone, and frees it when copied.
+    checked = joined(check)
+    if checked.is_lens.all() or not checked.is_lens.any():
+        raise TrainingError(
+            f"the {len(checked):,} images kept for validation are all of one class, which calibrates nothing: "
+            "give a larger --validation, or campaigns with lenses and non-lenses"
+        )
+    return joined(learn), checked
 
 
 def split(images: LabelledImages, validation: int) -> tuple[LabelledImages, LabelledImages]:
-    """(to learn from, to check with), the last `validation` of them."""
+    """(to learn from, to check with), the last `validation` of them, one more if a lens's twin is the first."""
     border = len(images) - validation
+    border -= int(images.follows_its_twin[border])
     return images.part(slice(border)), images.part(slice(border, None))
 
 
@@ -65,17 +83,19 @@ def train(
     folder: Path,
     on_step: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
-) -> EvidenceNet:
+) -> EvidenceNet | None:
     """Train, or go on from the checkpoint in `folder`, then calibrate on `check`; ends in evaluation mode.
 
+    None in all processes but the first, where there are several: they are done.
     on_step : called with the number of steps done and of all.
 
     Raises
     ------
     TrainingError
-        If the checkpoint is of another plan.
+        If the checkpoint is of another plan, or of other images.
+    KeyboardInterrupt
+        On Ctrl-C; the checkpoint is that of the last whole epoch.
     """
-    _check_plan(folder, plan)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # no advertisements among our reports
     lightning.seed_everything(plan.seed, verbose=False)
     row = MODELS[_NAME]
@@ -90,22 +110,30 @@ def train(
         precision="16-mixed" if on_gpu else "32-true",
         gradient_clip_val=1.0,
         reload_dataloaders_every_n_epochs=1,
-        callbacks=[_AfterEachPass(folder, check, on_step, on_epoch)],
+        callbacks=[_AfterEachEpoch(folder, check, on_step, on_epoch)],
         enable_checkpointing=False,
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    if trainer.is_global_zero:
+        _check_plan(folder, _described(plan, learn, check))
     checkpoint = folder / _CHECKPOINT
     with warnings.catch_warnings():
         # Lightning's own housekeeping, which concerns nobody here.
         warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*", category=FutureWarning)
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        trainer.fit(
-            Course(learner, learn, plan),
-            ckpt_path=checkpoint if checkpoint.exists() else None,
-            weights_only=True,
-        )
+        if not on_gpu:  # where workers would take the training's own cores
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        try:
+            trainer.fit(
+                Course(learner, learn, plan),
+                ckpt_path=checkpoint if checkpoint.exists() else None,
+                weights_only=True,
+            )
+        except SystemExit as end:  # which Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from end
+    if not trainer.is_global_zero:
+        return None
     calibrate(network.cpu().eval(), check)
     return network
 
@@ -113,8 +141,10 @@ def train(
 def save_network(network: EvidenceNet, folder: Path) -> ModelCard:
     """Write weights (state dict) and card to `folder`."""
     weights_path = folder / f"{_NAME}.pt"
+    content = io.BytesIO()  # torch.save to a path puts its name inside: another version for the same weights
+    torch.save(network.state_dict(), content)
     with written_atomically(weights_path) as partial:
-        torch.save(network.state_dict(), partial)
+        partial.write_bytes(content.getvalue())
     row = MODELS[_NAME]
     card = ModelCard(
         name=_NAME,
@@ -136,7 +166,7 @@ def save_network(network: EvidenceNet, folder: Path) -> ModelCard:
 
 
 def curves(folder: Path) -> list[EpochReport]:
-    """What the passes so far have reported."""
+    """What the epochs so far have reported."""
     path = folder / _CURVES
     if not path.exists():
         return []
@@ -144,7 +174,7 @@ def curves(folder: Path) -> list[EpochReport]:
     return sorted({report.epoch: report for report in reports}.values(), key=lambda report: report.epoch)
 
 
-class _AfterEachPass(Callback):
+class _AfterEachEpoch(Callback):
     """Keeps a checkpoint and the figures on `check`, and tells of them."""
 
     def __init__(
@@ -162,14 +192,17 @@ class _AfterEachPass(Callback):
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
         trainer.save_checkpoint(self._folder / _CHECKPOINT)  # by all processes, of which the first writes
-        if not trainer.is_global_zero:
-            return
-        network = module.learner.network.eval()
-        measured = measure(network, self._check)
+        loss = float(trainer.callback_metrics["loss"])  # by all processes, of which it is the mean
+        if trainer.is_global_zero:
+            self._tell(trainer.current_epoch + 1, loss, module.learner.network)
+        trainer.strategy.barrier()
+
+    def _tell(self, epoch: int, loss: float, network: EvidenceNet) -> None:
+        measured = measure(network.eval(), self._check)
         network.train()
         report = EpochReport(
-            epoch=trainer.current_epoch + 1,
-            loss=float(trainer.callback_metrics["loss"]),
+            epoch=epoch,
+            loss=loss,
             auroc=measured["auroc"],
             position_error_arcsec=measured["position_error_median_arcsec"],
         )
@@ -179,17 +212,44 @@ class _AfterEachPass(Callback):
             self._on_epoch(report)
 
 
-def _check_plan(folder: Path, plan: TrainingPlan) -> None:
-    """Note the plan, or refuse to go on with another one."""
+def _described(plan: TrainingPlan, learn: LabelledImages, check: LabelledImages) -> dict[str, Any]:
+    """What a checkpoint depends on; on how many devices it was computed is not of it."""
+    options = {name: value for name, value in asdict(plan).items() if name != "devices"}
+    return options | {"images_learned_from": _digest(learn), "images_checked_with": _digest(check)}
+
+
+def _digest(images: LabelledImages) -> str:
+    """Tells sets of images from each other: sha256 of their truth and of every ninth pixel along both axes."""
+    digest = hashlib.sha256()
+    for value in (images.is_lens, images.x_px, images.y_px, images.flux[..., ::_DIGESTED, ::_DIGESTED]):
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _size(images: LabelledImages) -> str:
+    height, width = images.flux.shape[-2:]
+    return f"{width} x {height} px"
+
+
+def _check_plan(folder: Path, described: dict[str, Any]) -> None:
+    """Note what is to be trained, or refuse to go on with what is another training."""
     path = folder / _PLAN
-    values = asdict(plan)
-    if path.exists() and (folder / _CHECKPOINT).exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        if before != values:
-            raise TrainingError(
-                f"{folder} holds the checkpoint of another plan ({before}): give the same options to go on, "
-                "or another --out"
-            )
+    if not (folder / _CHECKPOINT).exists():
+        (folder / _CURVES).unlink(missing_ok=True)
+        with written_atomically(path) as partial:
+            partial.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
         return
-    with written_atomically(path) as partial:
-        partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    differing = [name for name, value in described.items() if before.get(name) != value]
+    options = [name for name in differing if not name.startswith("images_")]
+    if options:
+        told = ", ".join(f"{name} {before.get(name)}, not {described[name]}" for name in options)
+        raise TrainingError(
+            f"{folder} holds the checkpoint of another plan ({told}): give the same options to go on, "
+            "or another --out"
+        )
+    if differing:
+        raise TrainingError(
+            f"{folder} holds the checkpoint of a training on other images: give the same campaigns and "
+            "--validation to go on, or another --out"
+        )

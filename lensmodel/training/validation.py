@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lensmodel.calibration import fit_sigma, fit_verdict
 from lensmodel.evaluation import auroc, completeness_at, expected_calibration_error, position_error_arcsec
+from lensmodel.evaluation.metrics import at_another_prior
 from lensmodel.networks import NetworkOutput
 from lensmodel.networks.evidence_net import STRIDE_PX, EvidenceNet
 from lensmodel.training.images import LabelledImages
@@ -15,15 +16,20 @@ PRIOR = 0.5  # the share of lenses for which the verdict is calibrated
 
 
 @torch.inference_mode()
-def judged(network: EvidenceNet, images: LabelledImages, *, batch: int = 64) -> NetworkOutput:
-    """The network's output for all images, on the CPU; evidence maps left out."""
+def judged(
+    network: EvidenceNet, images: LabelledImages, *, first_band_alone: bool = False, batch: int = 64
+) -> NetworkOutput:
+    """The network's output for all images, on the CPU; evidence maps left out.
+
+    first_band_alone : as if no other band had been observed.
+    """
     device = network.verdict_shift.device
-    outputs = [
-        network(network.normalise(images.flux[start : start + batch].float().to(device)))._replace(
-            evidence=None
-        )
-        for start in range(0, len(images), batch)
-    ]
+    outputs = []
+    for start in range(0, len(images), batch):
+        flux = images.flux[start : start + batch].to(device, torch.float32, copy=True)
+        if first_band_alone:
+            flux[:, 1:] = torch.nan
+        outputs.append(network(network.normalise(flux))._replace(evidence=None))
     joined: list[Any] = [
         torch.cat([output[i] for output in outputs]).cpu() if outputs[0][i] is not None else None
         for i in range(5)
@@ -32,16 +38,22 @@ def judged(network: EvidenceNet, images: LabelledImages, *, batch: int = 64) -> 
 
 
 def measure(network: EvidenceNet, images: LabelledImages) -> dict[str, float]:
-    """Figures of merit on labelled images; positions of lenses only."""
+    """Figures of merit on labelled images; positions of lenses only.
+
+    On the images of `calibrate` the calibration error and the share within 1 sigma are in-sample: what the fit
+    leaves, not what to expect elsewhere.
+    """
     output = judged(network, images)
     lens = images.is_lens.numpy()
-    p_lens = torch.sigmoid(output.logit).numpy()
+    p_lens = at_another_prior(output.logit.numpy(), prior=PRIOR, share=float(lens.mean()))
+    alone = judged(network, images, first_band_alone=True).logit.numpy()
     error_x, error_y, sigma = _position_errors(network, images, output)
     error = position_error_arcsec(error_x, error_y, 0.0, 0.0)
     return {
         "images": len(images),
         "lenses": int(lens.sum()),
         "auroc": auroc(output.logit.numpy(), lens),
+        "auroc_first_band_alone": auroc(alone, lens),
         "completeness_at_1_percent_false": completeness_at(
             output.logit.numpy(), lens, false_positive_rate=0.01
         ),
