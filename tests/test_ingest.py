@@ -429,8 +429,9 @@ def test_an_ingest_that_is_refused_leaves_the_settings_as_they_were(campaign, so
 
 def test_an_ingest_keeps_what_another_one_put_into_the_settings(campaign, source, tmp_path):
     write_fits(source / "a_F814W.fits", picture(), PIXSCALE=0.05)
-    remember_source(open_campaign(campaign.path), tmp_path)
-    ingest(campaign, [source], filters=[("F814W", "VIS")])
+    remember_filters(remember_source(open_campaign(campaign.path), tmp_path), [("F814W", "VIS")])
+    ingest(campaign, [source])
+    assert campaign.objects().get("a_F814W").bands == ("VIS",)
     now = open_campaign(campaign.path)
     assert now.sources == (str(tmp_path), str(source.resolve()))
     assert now.survey.stand_ins == (("F814W", "VIS"),)
