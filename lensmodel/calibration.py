@@ -5,6 +5,7 @@ from torch import Tensor
 
 from data.priors import logit_at_share
 from lensmodel.evaluation.metrics import pull_spread
+from lensmodel.networks.evidence_net import half_width
 
 _ROUNDS = 10  # the far part is not scaled, so that one round does not do
 
@@ -33,12 +34,15 @@ def fit_verdict(logit: Tensor, is_lens: Tensor, *, prior: float) -> tuple[float,
     return float(log_sharpness.exp().detach()), moved
 
 
-def fit_sigma(near: Tensor, far: Tensor, error_x: Tensor, error_y: Tensor) -> tuple[float, float]:
-    """(scale, floor) for which sigma^2 = scale^2 * near + far + floor^2 describes the errors per axis best.
+def fit_sigma(
+    near: Tensor, far: Tensor, far_share: Tensor, error_x: Tensor, error_y: Tensor
+) -> tuple[float, float]:
+    """(scale, floor) of EvidenceNet's sigma that describe the errors per axis best, all (object,).
 
-    near, far : variances, (object,), like error_x, error_y. Likelihood of a two-dimensional Gaussian; the
-    worst 2 % of the objects, where another place was taken for the lens, do not count. Errors have wider wings
-    than a Gaussian, so both are then scaled until 68 % of the errors lie within one sigma.
+    near, far, far_share : of `evidence_net.Place`. Near the peak, sigma^2 = scale^2 * near + floor^2 by the
+    likelihood of a two-dimensional Gaussian; the worst 2 % of the objects, where another place was taken for the
+    lens, do not count. Errors have wider wings than a Gaussian, so both are then scaled until 68 % of the errors lie
+    within one sigma as the network states it.
     """
     squared = error_x.double() ** 2 + error_y.double() ** 2
     kept = squared <= squared.quantile(0.98)
@@ -48,7 +52,7 @@ def fit_sigma(near: Tensor, far: Tensor, error_x: Tensor, error_y: Tensor) -> tu
     def loss() -> Tensor:
         optimiser.zero_grad()
         scale, floor = log_parameters.exp()
-        variance = scale**2 * near.double()[kept] + far.double()[kept] + floor**2
+        variance = scale**2 * near.double()[kept] + floor**2
         result: Tensor = (squared[kept] / (2 * variance) + variance.log()).mean()
         result.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return result
@@ -57,7 +61,9 @@ def fit_sigma(near: Tensor, far: Tensor, error_x: Tensor, error_y: Tensor) -> tu
     scale, floor = log_parameters.exp().tolist()
     errors = torch.stack([error_x, error_y]).double()
     for _ in range(_ROUNDS):
-        sigma = (scale**2 * near.double() + far.double() + floor**2).sqrt()
-        spread = pull_spread((errors / sigma).flatten().numpy())
+        near_sigma = (scale**2 * near.double() + floor**2).sqrt()
+        spread = pull_spread(
+            (errors / half_width(near_sigma, far.double(), far_share.double())).flatten().numpy()
+        )
         scale, floor = scale * spread, floor * spread
     return float(scale), float(floor)

@@ -8,6 +8,7 @@ import torch
 
 from lensmodel.calibration import fit_sigma, fit_verdict
 from lensmodel.evaluation import auroc, completeness_at, expected_calibration_error, position_error_arcsec
+from lensmodel.networks.evidence_net import half_width
 
 
 def test_auroc_is_one_for_perfect_order_half_for_ties_and_nan_without_a_class():
@@ -70,11 +71,33 @@ def test_sigma_is_fitted_to_the_errors():
     spread = 0.5 + torch.rand(50_000, generator=generator)
     sigma = (0.3**2 * spread**2 + 0.1**2).sqrt()
     x, y = (sigma * torch.randn(50_000, generator=generator) for _ in range(2))
-    scale, floor = fit_sigma(spread**2, torch.zeros(50_000), x, y)
+    scale, floor = fit_sigma(spread**2, torch.zeros(50_000), torch.zeros(50_000), x, y)
     fitted = (scale**2 * spread**2 + floor**2).sqrt()
     assert torch.allclose(fitted / sigma, torch.tensor(1.0), atol=0.09)
     within = torch.cat([x.abs() < fitted, y.abs() < fitted]).float().mean()
     assert float(within) == pytest.approx(0.683, abs=0.003)
+
+
+def test_sigma_holds_68_percent_of_errors_where_the_lens_is_now_and_then_elsewhere():
+    generator = torch.Generator().manual_seed(7)
+    number = 50_000
+    far_share = 0.25 * torch.rand(number, generator=generator)
+    elsewhere = torch.rand(number, generator=generator) < far_share
+    x, y = (torch.where(elsewhere, 5.0, 0.2) * torch.randn(number, generator=generator) for _ in range(2))
+    near, far = torch.full((number,), 0.01), 25 * far_share
+    scale, floor = fit_sigma(near, far, far_share, x, y)
+    sigma = half_width((scale**2 * near + floor**2).sqrt(), far, far_share)
+    within = torch.cat([x.abs() < sigma, y.abs() < sigma]).float().mean()
+    assert float(within) == pytest.approx(0.683, abs=0.005)
+    assert float(sigma.max()) < 0.5, "not the root mean square, which is 2.5 there"
+
+
+def test_sigma_is_the_root_mean_square_where_other_places_have_a_third_of_the_odds():
+    near, far = torch.tensor([0.1, 0.1, 0.1]), torch.tensor([0.0, 4.0, 4.0])
+    sigma = half_width(near, far, torch.tensor([0.0, 0.1, 0.4]))
+    assert float(sigma[0]) == pytest.approx(0.1, rel=1e-5)
+    assert 0.1 < float(sigma[1]) < 0.13
+    assert float(sigma[2]) == pytest.approx(4.01**0.5)
 
 
 def test_sigma_holds_68_percent_of_errors_with_wide_wings():
@@ -82,7 +105,7 @@ def test_sigma_holds_68_percent_of_errors_with_wide_wings():
     spread = 0.5 + torch.rand(50_000, generator=generator)
     wings = torch.where(torch.rand(50_000, generator=generator) < 0.1, 4.0, 1.0)
     x, y = (0.3 * spread * wings * torch.randn(50_000, generator=generator) for _ in range(2))
-    scale, floor = fit_sigma(spread**2, torch.zeros(50_000), x, y)
+    scale, floor = fit_sigma(spread**2, torch.zeros(50_000), torch.zeros(50_000), x, y)
     sigma = (scale**2 * spread**2 + floor**2).sqrt()
     within = torch.cat([x.abs() < sigma, y.abs() < sigma]).float().mean()
     assert float(within) == pytest.approx(0.683, abs=0.003)

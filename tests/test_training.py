@@ -1,6 +1,8 @@
 """Training: images and truth turn together, a killed training goes on, loss and shares obey their laws."""
 
 import math
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -333,15 +335,20 @@ def test_training_runs_from_the_command_line(simulated: Campaign, tmp_path: Path
 
 def test_on_several_devices_the_first_process_alone_writes_and_tells(simulated: Campaign, tmp_path: Path):
     words = ["train", simulated.path, "--out", tmp_path, "--epochs", 2, "--validation", 20, "--devices", 2]
-    done = subprocess.run(
+    started = subprocess.Popen(
         [sys.executable, "-m", "dashboard.cli", *map(str, words)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=300,
-        check=False,
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stderr
-    beginnings = [line.split()[0] for line in done.stdout.splitlines()]
+    try:
+        told, errors = started.communicate(timeout=200)
+    except subprocess.TimeoutExpired:
+        os.killpg(started.pid, signal.SIGKILL)  # the second process too, which holds the pipes open
+        raise
+    assert started.returncode == 0, errors
+    beginnings = [line.split()[0] for line in told.splitlines()]
     assert beginnings.count("epoch") == 2
     assert beginnings.count("auroc:") == 1
     assert [report.epoch for report in curves(tmp_path)] == [1, 2]

@@ -22,6 +22,7 @@ STRIDE_PX = 4
 _SOFTENING = 2.0  # noise units: linear below, logarithmic above
 _CEILING = 1e6  # softened units; half a million times the noise is nobody's galaxy
 _SAMPLING = 3  # every third pixel is enough for a median, at a third of the time
+_ONE_SIGMA = 0.6826895  # of a Gaussian lies within one sigma
 _REACH_ARCSEC = 1.3  # about the peak: odds beyond are those of another place
 _PRIOR_LOG_ODDS = -1.0  # before training
 ABSENT = (
@@ -30,12 +31,17 @@ ABSENT = (
 
 
 class Place(NamedTuple):
-    """Where a map says the lens is, (object,) each; variances per axis of the odds near the peak and far."""
+    """Where a map says the lens is, (object,) each.
+
+    near : variance per axis of the odds about the peak. far, far_share : of the odds of other places their mean
+    squared distance per axis times their share, and their share.
+    """
 
     x_arcsec: Tensor
     y_arcsec: Tensor
     near: Tensor
     far: Tensor
+    far_share: Tensor
 
 
 class EvidenceNet(LensNetwork):
@@ -72,7 +78,7 @@ class EvidenceNet(LensNetwork):
         # Fitted on validation data after training: calibrated logit = sharpness * logit + shift.
         self.register_buffer("verdict_sharpness", torch.ones(()))
         self.register_buffer("verdict_shift", torch.zeros(()))
-        # Calibrated variance = scale^2 * near + far + floor^2; the floor in cells.
+        # Calibrated variance near the peak = scale^2 * near + floor^2; the floor in cells.
         self.register_buffer("sigma_scale", torch.ones(()))
         self.register_buffer("sigma_floor", torch.full((), 0.1))
 
@@ -100,14 +106,15 @@ class EvidenceNet(LensNetwork):
     def judge(self, feature_map: Tensor) -> NetworkOutput:
         """Verdict and position, for an image that the stride divides; `forward` corrects other sizes."""
         evidence = self.evidence(feature_map)[:, 0]
-        x, y, near, far = self.place(evidence)
-        cell = STRIDE_PX * self.pixel_scale_arcsec
+        place = self.place(evidence)
+        floor_arcsec = self.sigma_floor * STRIDE_PX * self.pixel_scale_arcsec
+        near_sigma = (self.sigma_scale**2 * place.near + floor_arcsec**2).sqrt()
         mean = evidence.flatten(1).logsumexp(1) - math.log(evidence[0].numel())
         return NetworkOutput(
             logit=self.verdict_sharpness * mean + self.verdict_shift,
-            x_arcsec=x,
-            y_arcsec=y,
-            position_sigma_arcsec=(self.sigma_scale**2 * near + far + (self.sigma_floor * cell) ** 2).sqrt(),
+            x_arcsec=place.x_arcsec,
+            y_arcsec=place.y_arcsec,
+            position_sigma_arcsec=half_width(near_sigma, place.far, place.far_share),
             evidence=evidence,
         )
 
@@ -148,7 +155,24 @@ class EvidenceNet(LensNetwork):
             y[None, :, None] - mean_y[:, None, None]
         ) ** 2
         far = share * ~(near_x & near_y)
-        return Place(mean_x, mean_y, (near * squared).sum((1, 2)) / 2, (far * squared).sum((1, 2)) / 2)
+        return Place(
+            mean_x,
+            mean_y,
+            near=(near * squared).sum((1, 2)) / 2,
+            far=(far * squared).sum((1, 2)) / 2,
+            far_share=far.sum((1, 2)),
+        )
+
+
+def half_width(near_sigma: Tensor, far: Tensor, far_share: Tensor) -> Tensor:
+    """Sigma per axis that holds 68 % of the odds: a Gaussian of `near_sigma`, the rest at other places.
+
+    Where those have so large a share that no width of the Gaussian holds 68 %, the root mean square of all.
+    """
+    root_mean_square = (near_sigma**2 + far).sqrt()
+    inside = _ONE_SIGMA / (1 - far_share).clamp(min=_ONE_SIGMA)
+    widened = near_sigma * math.sqrt(2) * torch.erfinv(inside.clamp(max=1 - 1e-6))
+    return torch.where(inside < 1 - 1e-6, torch.minimum(widened, root_mean_square), root_mean_square)
 
 
 def _median(values: Tensor) -> Tensor:

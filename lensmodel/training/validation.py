@@ -68,18 +68,31 @@ def calibrate(network: EvidenceNet, images: LabelledImages) -> None:
     """Set the network's calibration from images that it did not learn from."""
     network.verdict_sharpness.fill_(1.0)
     network.verdict_shift.fill_(0.0)
-    network.sigma_floor.fill_(0.0)
-    network.sigma_scale.fill_(0.0)
     output = judged(network, images)
-    error_x, error_y, far = _position_errors(network, images, output)
-    network.sigma_scale.fill_(1.0)
-    _, _, both = _position_errors(network, images, judged(network, images))
+    error_x, error_y, _ = _position_errors(network, images, output)
+    near, far, far_share = (value[images.is_lens] for value in _spreads(network, images))
     sharpness, shift = fit_verdict(output.logit, images.is_lens, prior=PRIOR)
-    scale, floor = fit_sigma(both**2 - far**2, far**2, error_x, error_y)
+    scale, floor = fit_sigma(near, far, far_share, error_x, error_y)
     network.verdict_sharpness.fill_(sharpness)
     network.verdict_shift.fill_(shift)
     network.sigma_scale.fill_(scale)
     network.sigma_floor.fill_(floor / (STRIDE_PX * network.pixel_scale_arcsec))
+
+
+@torch.inference_mode()
+def _spreads(
+    network: EvidenceNet, images: LabelledImages, *, batch: int = 64
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(near, far, far_share) of `evidence_net.Place` for all images, on the CPU."""
+    device = network.verdict_shift.device
+    places = []
+    for start in range(0, len(images), batch):
+        flux = images.flux[start : start + batch].float().to(device)
+        evidence = network(network.normalise(flux)).evidence
+        assert evidence is not None
+        places.append(network.place(evidence))
+    near, far, far_share = zip(*((place.near, place.far, place.far_share) for place in places), strict=True)
+    return torch.cat(near).cpu(), torch.cat(far).cpu(), torch.cat(far_share).cpu()
 
 
 def _position_errors(
