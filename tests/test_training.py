@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from dashboard import cli
 from data.campaign import Campaign, create_campaign
+from data.cutout_store import CutoutStore
 from data.errors import LensVetError
 from data.simulations import simulate
 from data.simulations.instrument import BANDS, OPTICS
@@ -224,6 +227,8 @@ def test_a_checkpoint_of_other_images_is_not_gone_on_with(tmp_path: Path, valida
     brighter = replace(images, flux=images.flux * 2)
     with pytest.raises(TrainingError, match="other images"):
         train(*split(brighter, 4), plan, folder=tmp_path)
+    with pytest.raises(TrainingError, match="other images"):
+        train(split(images, 4)[0], split(brighter, 4)[1], plan, folder=tmp_path)
 
 
 def test_a_checkpoint_is_gone_on_with_on_another_number_of_devices(tmp_path: Path):
@@ -253,6 +258,7 @@ def test_a_batch_depends_on_its_index_only_and_the_remainder_is_left_out():
     again = Lessons(spots(), TrainingPlan(batch=5), 0)
     assert len(lessons) == 2
     second, first = lessons[1], lessons[0]
+    assert (len(first.flux), len(second.flux)) == (5, 5)
     assert torch.equal(first.flux.nan_to_num(), again[0].flux.nan_to_num())
     assert torch.equal(second.flux.nan_to_num(), again[1].flux.nan_to_num())
 
@@ -372,6 +378,20 @@ def test_a_seed_is_a_whole_number_from_0(seed: str, tmp_path: Path, capsys):
         cli.main(["train", "lessons", "--out", str(tmp_path), f"--seed={seed}"])
     assert ended.value.code == 2
     assert "--seed" in capsys.readouterr().err
+
+
+def test_pixels_that_a_campaign_does_not_have_are_not_learned_as_sky(simulated: Campaign, monkeypatch):
+    read = CutoutStore.read_batch
+
+    def with_a_gap(*given: Any) -> Any:
+        flux = read(*given).copy()
+        flux[:, :20] = np.nan
+        return flux
+
+    monkeypatch.setattr(CutoutStore, "read_batch", with_a_gap)
+    flux = images_of(simulated, "evidence-net").flux
+    assert flux[:, :, :20].isnan().all()
+    assert flux[:, :, 20:].isfinite().all()
 
 
 def test_twins_of_a_simulation_are_never_parted(simulated: Campaign):
