@@ -141,8 +141,7 @@ class ServerState:
 
     def reference_scale_arcsec(self, stored: StoredObject) -> float:
         """Pixel scale of the band on whose grid maps lie, NaN if unknown."""
-        own = self.campaign.survey.reference_band
-        band = own if own in stored.bands else stored.bands[0]
+        band = self.campaign.survey.reference_among(stored.bands)
         with self._lock:
             return self._opened_cutouts().pixel_scale_arcsec(stored.cutout_group, band)
 

@@ -191,8 +191,7 @@ def _reference_grids(campaign: Campaign, objects: pa.Table) -> NDArray[np.float6
 
 
 def _grid(campaign: Campaign, group: str, bands: list[str]) -> tuple[float, float, float]:
-    own = campaign.survey.reference_band
-    band = own if own in bands else bands[0]
+    band = campaign.survey.reference_among(bands)
     try:
         cutouts = campaign.cutouts()
         height, width = cutouts.shape(group, band)

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -25,6 +26,13 @@ def written_atomically(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, values: object) -> None:
+    """Write values that JSON can hold, NaN not among them, for people to read as well."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    with written_atomically(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from data.files import written_atomically
+from data.files import write_json, written_atomically
 from lensmodel.errors import ModelError, WeightsError
 
 if TYPE_CHECKING:
@@ -261,8 +261,7 @@ def check_survey(card: ModelCard, survey: str) -> None:
 def write_card(card: ModelCard, path: Path) -> None:
     """Write a card beside its weights."""
     values: dict[str, Any] = {name: value for name, value in asdict(card).items() if name != "weights_path"}
-    with written_atomically(path) as partial:
-        partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    write_json(path, values)
 
 
 def _check(card: ModelCard, path: Path) -> None:

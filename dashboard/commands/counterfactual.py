@@ -134,17 +134,14 @@ def _write(
     summaries: "dict[str, Summary]",
     folder: Path,
 ) -> None:
-    import json
     from datetime import UTC, datetime
 
     from dashboard.reports.counterfactual import sentence, write_report
-    from data.files import written_atomically
+    from data.files import write_json
     from lensmodel.counterfactuals.summary import record_of
 
     record = record_of(found, summaries, {name: card.version for name, card in cards.items()})
-    with written_atomically(folder / "counterfactuals.json") as partial:
-        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "counterfactuals.json", record)
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     priors = {name: card.prior for name, card in cards.items()}
     write_report(

@@ -105,16 +105,13 @@ def _score_what_is_missing(campaign: "Campaign", card: "ModelCard") -> None:
 
 
 def _write(comparison: "Comparison", campaign: "Campaign", folder: Path) -> None:
-    import json
     from datetime import UTC, datetime
 
     from dashboard.reports.evaluation import write_report
-    from data.files import written_atomically
+    from data.files import write_json
     from lensmodel.evaluation.records import record_of
 
-    with written_atomically(folder / "metrics.json") as partial:
-        text = json.dumps(record_of(comparison), indent=2, ensure_ascii=False, allow_nan=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "metrics.json", record_of(comparison))
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     write_report(comparison, campaign, folder / "report.html", made_at=made_at)
 

@@ -1,6 +1,6 @@
 """`lensvet train`: weights of our own network from simulated campaigns."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ Ctrl-C keeps the last whole epoch; the same command again goes on after it.
 It trains on all GPUs in mixed precision, or on the CPU where there is none.
 One seed gives the same weights on one machine with one thread.
 """
-_LARGEST_SEED = 2**32 - 1
+_LARGEST_SEED = 2**32 - 1  # that PyTorch and NumPy both take
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,7 +40,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "from its twin (default: 1000)",
     )
     parser.add_argument(
-        "--seed", type=_seed, default=1, metavar="S", help="of the training, from 0 (default: 1)"
+        "--seed",
+        type=whole_from(0, _LARGEST_SEED),
+        default=1,
+        metavar="S",
+        help="of the training, from 0 (default: 1)",
     )
     parser.add_argument(
         "--devices",
@@ -52,14 +56,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    import json
-
     import torch
 
     from dashboard.commands.progress import progress_bar
     from dashboard.reports.training import write_curves
     from data.campaign import open_campaign
-    from data.files import written_atomically
+    from data.files import write_json
     from lensmodel.training.plan import TrainingPlan
     from lensmodel.training.run import curves, lessons, save_network, train
     from lensmodel.training.validation import measure
@@ -80,19 +82,10 @@ def run(arguments: Namespace) -> None:
         return
     card = save_network(network, arguments.out)
     metrics = measure(network, check)
-    with written_atomically(arguments.out / "metrics.json") as partial:
-        partial.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.out / "metrics.json", metrics)
     for name, value in metrics.items():
         print(f"{name.replace('_', ' ')}: {value:.4g}")
     print(f"{card.weights_path}; next: lensvet models add {card.weights_path.with_suffix('.json')}")
-
-
-def _seed(text: str) -> int:
-    """A seed as PyTorch and NumPy take it."""
-    seed = whole_from(0)(text)
-    if seed > _LARGEST_SEED:
-        raise ArgumentTypeError(f"{text} is above {_LARGEST_SEED}; expected a whole number from 0")
-    return seed
 
 
 def _told(report: "EpochReport") -> str:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from dashboard.plots.thumbnails import thumbnail
+from dashboard.reports import template_named
 from dashboard.reports.wording import prior_sentence
 from data.campaign import Campaign
 from data.files import written_atomically
@@ -62,14 +61,7 @@ def write_report(
     made_at: str,
 ) -> None:
     """Write the report. priors : of the networks, by name. made_at : date and time, as text."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("counterfactual.html").render(
+    page = template_named("counterfactual.html").render(
         title=campaign.title,
         made_at=made_at,
         version=version("lensvet"),
@@ -106,8 +98,8 @@ def entry_of(one: Counterfactual, survey: Survey) -> Entry:
 def _median(fall: MedianFall) -> str:
     if fall.median is None:
         return "nothing measured"
-    interval = "" if fall.interval is None else f" [{fall.interval[0]:.2f}, {fall.interval[1]:.2f}]"
-    return f"{fall.median:.2f}{interval}"
+    interval = "" if fall.interval is None else f" [{fall.interval[0]:z.2f}, {fall.interval[1]:z.2f}]"
+    return f"{fall.median:z.2f}{interval}"
 
 
 def _facts(one: Counterfactual) -> list[str]:
@@ -178,4 +170,4 @@ def _windows(judged: Judged, variant: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+    return "" if value is None else f"{value:z.2f}"

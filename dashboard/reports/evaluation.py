@@ -9,11 +9,11 @@ from typing import Any
 import holoviews as hv
 from bokeh.embed import components
 from bokeh.resources import Resources
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from dashboard.plots.groups import link
 from dashboard.plots.style import colour_of
+from dashboard.reports import template_named
 from dashboard.reports.examples import Example, examples, worst_false_negatives, worst_false_positives
 from dashboard.reports.sections import Part, sections_of
 from dashboard.reports.wording import FIGURE_WORDS, prior_sentence, sentences, shown, shown_interval
@@ -36,7 +36,7 @@ def write_report(comparison: Comparison, campaign: Campaign, path: Path, *, made
     """Write the report. made_at : date and time, as text."""
     sections = sections_of(comparison)
     script, divs = _drawn([part for section in sections for part in section.parts])
-    page = _template().render(
+    page = template_named("evaluation.html").render(
         comparison=comparison,
         lenses=int(comparison.truth.is_lens.sum()),
         made_at=made_at,
@@ -107,14 +107,3 @@ def _unbroken(text: str) -> str:
 def _bokeh_inline() -> str:
     """Bokeh's own script alone: `render_js` would link to extensions that happen to be loaded, such as Panel's."""
     return "\n".join(Resources(mode="inline", components=["bokeh"], log_level="warn").js_raw)
-
-
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("evaluation.html")

@@ -62,7 +62,7 @@ def cutout_of(stem: str, sources: Sequence[Source], survey: Survey, known: Known
     taken = _taken_for(list(planes), survey) if first.kind == "flux" else {}
     warnings += [f"{band} is taken for {other}: campaign.toml says so" for band, other in taken.items()]
     planes = _in_order({taken.get(band, band): plane for band, plane in planes.items()}, survey)
-    reference = survey.reference_band if survey.reference_band in planes else next(iter(planes))
+    reference = survey.reference_among(list(planes))
     warnings += plane_warnings(planes)
     if first.kind == "flux" and len(planes) > 1:
         warnings += [*field_warnings(planes, reference), *shift_warnings(planes, reference, survey)]

@@ -50,6 +50,26 @@ def early_type_of_mag(dice: Dice, x: Tensor, y: Tensor, *, mag: Tensor, redshift
     return Galaxy(shape, with_colours(dice, mag, vis_y=0.8 + 1.8 * (redshift - 0.3), scatter=0.12))
 
 
+def early_type_beside(
+    dice: Dice,
+    body: Sersic,
+    distance: Tensor,
+    angle: Tensor,
+    *,
+    radius_arcsec: Tensor,
+    scatter: tuple[float, float],
+) -> Sersic:
+    """The shape of an early type at that distance in arcsec; scatter : factors of its radius, 0.12 at least."""
+    return Sersic(
+        body.x + distance * angle.cos(),
+        body.y + distance * angle.sin(),
+        dice.uniform(0.5, 1),
+        dice.angle(),
+        dice.uniform(2, 4.5),
+        (radius_arcsec * dice.uniform(*scatter)).clamp(min=0.12),
+    )
+
+
 def with_colours(dice: Dice, mag: Tensor, *, vis_y: Tensor | float, scatter: float) -> Tensor:
     """Magnitudes (object, band) from VIS and a VIS-Y colour; redder in VIS-Y is redder in Y-J and J-H."""
     first = dice.normal(torch.as_tensor(vis_y), scatter)

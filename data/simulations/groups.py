@@ -16,6 +16,7 @@ from data.simulations.galaxies import (
     Galaxy,
     blue_or_red,
     draw_early_type,
+    early_type_beside,
     early_type_of_mag,
     with_colours,
 )
@@ -121,16 +122,9 @@ def _draw_member(
 ) -> Galaxy:
     """An early type of the group's redshift, up to `faintest` magnitudes fainter than the first."""
     distance, angle = dice.uniform(nearest, farthest), dice.angle()
-    body = first.shape
     fainter = dice.uniform(0.1, faintest)
-    shape = Sersic(
-        body.x + distance * angle.cos(),
-        body.y + distance * angle.sin(),
-        dice.uniform(0.5, 1),
-        dice.angle(),
-        dice.uniform(2, 4.5),
-        (body.radius_arcsec * 10 ** (-0.2 * fainter) * dice.uniform(0.7, 1.1)).clamp(min=0.12),
-    )
+    radius = first.shape.radius_arcsec * 10 ** (-0.2 * fainter)
+    shape = early_type_beside(dice, first.shape, distance, angle, radius_arcsec=radius, scatter=(0.7, 1.1))
     there = torch.where(dice.chance(chance), fainter, NOTHING_MAG)
     galaxy = Galaxy(shape, first.mags + there[:, None] + dice.normal(0, 0.03)[:, None])
     sky.add_galaxy(shape, galaxy.flux)

@@ -12,6 +12,7 @@ from data.simulations.galaxies import (
     draw_early_type,
     draw_field,
     early_type,
+    early_type_beside,
     mags_by_band,
     with_colours,
 )
@@ -125,13 +126,8 @@ def draw_red_companion(dice: Dice, sky: Sky, lens: Deflector, *, chance: float) 
     """A galaxy of the deflector's colour, 0.6 to 3 magnitudes fainter, 0.5 to 2.5 arcsec away."""
     distance, angle = dice.uniform(0.5, 2.5), dice.angle()
     body = lens.galaxy.shape
-    shape = Sersic(
-        body.x + distance * angle.cos(),
-        body.y + distance * angle.sin(),
-        dice.uniform(0.5, 1),
-        dice.angle(),
-        dice.uniform(2, 4.5),
-        (body.radius_arcsec * dice.uniform(0.3, 0.8)).clamp(min=0.12),
+    shape = early_type_beside(
+        dice, body, distance, angle, radius_arcsec=body.radius_arcsec, scatter=(0.3, 0.8)
     )
     mags = lens.galaxy.mags + torch.where(dice.chance(chance), dice.uniform(0.3, 3), 40.0)[:, None]
     sky.add_galaxy(shape, Galaxy(shape, mags).flux)

@@ -18,11 +18,12 @@ from data.simulations.galaxies import (
     Galaxy,
     draw_early_type,
     draw_field,
+    early_type_beside,
     early_type_of_mag,
     mags_by_band,
 )
 from data.simulations.lensing import Mass, source_position, two_source_positions
-from data.simulations.light import Sersic, Sky
+from data.simulations.light import Sky
 from data.simulations.populations import Population, faber_jackson_mag
 from data.simulations.sources import Source, draw_source
 
@@ -143,14 +144,8 @@ def _draw_companion(dice: Dice, sky: Sky, lens: Lens, z_source: Tensor, chance: 
     distance, angle = dice.uniform(0.8, 3.2), dice.angle()
     fainter = dice.uniform(0.3, 2.5)
     body = lens.galaxy.shape
-    shape = Sersic(
-        body.x + distance * angle.cos(),
-        body.y + distance * angle.sin(),
-        dice.uniform(0.5, 1),
-        dice.angle(),
-        dice.uniform(2, 4.5),
-        (body.radius_arcsec * 10 ** (-0.2 * fainter) * dice.uniform(0.8, 1.2)).clamp(min=0.12),
-    )
+    radius = body.radius_arcsec * 10 ** (-0.2 * fainter)
+    shape = early_type_beside(dice, body, distance, angle, radius_arcsec=radius, scatter=(0.8, 1.2))
     galaxy = Galaxy(shape, lens.galaxy.mags + torch.where(present, fainter, NOTHING_MAG)[:, None])
     sky.add_galaxy(shape, galaxy.flux)
     theta_e = einstein_radius_arcsec(lens.sigma_km_s * 10 ** (-0.1 * fainter), lens.redshift, z_source)

@@ -25,9 +25,7 @@ _SAMPLING = 3  # every third pixel is enough for a median, at a third of the tim
 _ONE_SIGMA = 0.6826895  # of a Gaussian lies within one sigma
 _REACH_ARCSEC = 1.3  # about the peak: odds beyond are those of another place
 _PRIOR_LOG_ODDS = -1.0  # before training
-ABSENT = (
-    -1.0
-)  # what `normalise` makes of a band that was not observed; the sky is 0, no band's median is elsewhere
+ABSENT = -1.0  # what `normalise` makes of a band that was not observed; the sky's median is 0
 
 
 class Place(NamedTuple):

@@ -19,7 +19,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from data.campaign import Campaign
-from data.files import written_atomically
+from data.files import write_json, written_atomically
 from lensmodel.errors import TrainingError
 from lensmodel.models import MODELS, ModelCard, sha256_of, write_card
 from lensmodel.networks.evidence_net import EvidenceNet
@@ -236,8 +236,7 @@ def _check_plan(folder: Path, described: dict[str, Any]) -> None:
     path = folder / _PLAN
     if not (folder / _CHECKPOINT).exists():
         (folder / _CURVES).unlink(missing_ok=True)
-        with written_atomically(path) as partial:
-            partial.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        write_json(path, described)
         return
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     differing = [name for name, value in described.items() if before.get(name) != value]
