@@ -216,7 +216,10 @@ def test_every_recipe_draws_from_the_menu_and_every_scene_is_drawn():
 def test_every_scene_says_where_its_target_is_and_only_lenses_have_an_einstein_radius(name: str):
     sky = Sky(3)
     truth = SCENES[name](dice(3), sky)
-    assert {"mag_vis", "z_phot", "sim_target_x_arcsec", "sim_target_y_arcsec"} <= set(truth)
+    assert {"sim_target_x_arcsec", "sim_target_y_arcsec"} <= set(truth)
+    assert ({"mag_vis", "z_phot"} <= set(truth)) == (name != "blank sky"), (
+        "which has a place, but nothing is there"
+    )
     assert ("theta_E_arcsec" in truth) == (name in LENS_SCENES)
     known = {key: values for key, values in truth.items() if not key.startswith("sim_member_")}
     assert all(len(values) == 3 and values.isfinite().all() for values in known.values())
@@ -361,6 +364,20 @@ def _scenes_of(recipe: Recipe, seed: int) -> list[str]:
     return with_twins(drawn, some.chance(recipe.twins).tolist(), CHUNK)
 
 
+def test_recipes_draw_other_images_with_the_same_seed():
+    assert not torch.equal(draw_chunk(3, 0, "training").images, draw_chunk(3, 0, "survey").images)
+
+
+def test_a_nearby_galaxy_fills_the_cutout_and_blank_sky_does_not():
+    lit = {}
+    for name in ("nearby galaxy", "blank sky"):
+        sky = Sky(16)
+        SCENES[name](dice(16), sky)
+        lit[name] = (sky.vis > OPTICS["VIS"].noise_rms).float().mean((-2, -1))
+    assert float(lit["nearby galaxy"].median()) > 0.15
+    assert float(lit["blank sky"].median()) < 0.03
+
+
 def test_twins_are_named_in_the_catalogue(campaign: Campaign):
     simulate(campaign, number=12, seed=5, recipe="training")
     table = campaign.objects()
@@ -376,7 +393,7 @@ def test_twins_are_named_in_the_catalogue(campaign: Campaign):
 def test_arcs_have_a_mask_where_their_light_stands_out_and_an_snr_that_grows_with_it():
     flux = torch.zeros(3, 4, 40, 40)
     for row, level in enumerate((0.0, 1.0, 4.0)):
-        flux[row, 0, 30:33, 10:30] = level * 5 * OPTICS["VIS"].noise_rms
+        flux[row, 0, 30:33, 10:30] = level * 6 * OPTICS["VIS"].noise_rms
     mask = arc_mask(flux)
     assert mask.sum((-2, -1)).tolist()[0] == 0
     assert mask[1, 31, 20]

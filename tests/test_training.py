@@ -36,7 +36,7 @@ from lensmodel.training.images import (
     joined,
     turned,
 )
-from lensmodel.training.losses import cell_shares, loss_of
+from lensmodel.training.losses import cell_shares, larger_fields, loss_of
 from lensmodel.training.plan import TrainingPlan
 from lensmodel.training.run import curves, lessons, save_network, split, train
 from lensmodel.training.validation import measure
@@ -128,6 +128,32 @@ def test_the_loss_is_least_where_verdict_place_and_lensed_light_are_right():
     assert loss() < loss(column=3)
     assert loss() < loss(logit=-4)
     assert loss() < loss(at=2)
+
+
+def test_each_image_is_part_of_a_field_with_others_that_are_no_lenses():
+    is_lens = torch.tensor([False, True, False, False, True, False, False])
+    evidence = torch.arange(7.0)[:, None, None].expand(7, 2, 3)
+    fields = larger_fields(evidence, is_lens).reshape(7, -1, 6)
+    assert torch.equal(fields[:, 0], evidence.flatten(1))
+    for row, field in enumerate(fields[:, 1:, 0].long().tolist()):
+        assert row not in field
+        assert len(set(field)) == 3
+        assert not is_lens[field].any()
+    assert larger_fields(evidence[:4], is_lens[:4]).shape == (4, 6)  # too few to go round
+
+
+def test_a_lens_must_stand_out_among_the_evidence_of_other_images():
+    lens = torch.tensor([True] + [False] * 5)
+    place = torch.full((6,), 0.5)
+    batch = Batch(torch.zeros(6, 4, 64, 64), torch.zeros(6, 64, 64), lens, place, place, lens | ~lens)
+
+    def loss(elsewhere: float) -> float:
+        evidence = torch.full((6, 16, 16), -4.0)
+        evidence[0, 8, 8], evidence[3, 2, 2] = 9, elsewhere
+        verdict = torch.where(lens, 4.0, -4.0)
+        return float(loss_of(NetworkOutput(verdict, evidence=evidence), torch.zeros(6, 16, 16), batch))
+
+    assert loss(-4) < loss(2) < loss(9)
 
 
 def test_validation_images_are_never_learned_from():
@@ -417,7 +443,7 @@ def test_images_to_learn_from_carry_the_truth_of_the_simulation(simulated: Campa
     noise = torch.tensor([OPTICS[band].noise_rms for band in BANDS])[:, None, None]
     ratio = (images.flux.float() * noise / chunk.images[learned]).flatten(2).nanmedian(2).values
     assert torch.allclose(ratio, ratio[:1].expand_as(ratio), rtol=1e-2), "one scale for all images of a band"
-    assert ((ratio > 0.65) & (ratio < 1.1)).all(), "in units of the noise, which galaxies raise a little"
+    assert ((ratio > 0.45) & (ratio < 1.1)).all(), "in units of the noise, which galaxies raise a little"
 
 
 def test_lenses_that_nobody_could_see_are_not_learned_from(tmp_path: Path):

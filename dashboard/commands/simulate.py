@@ -22,8 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=int,
         required=True,
         metavar="S",
-        help="the same seed gives the same cutouts, some of them also in another recipe: a set to learn from and a set "
-        "to measure on need different seeds",
+        help="the same recipe and seed give the same cutouts",
     )
     menu = "; ".join(f"{name}: {recipe.shows}" for name, recipe in RECIPES.items())
     parser.add_argument(

@@ -80,6 +80,45 @@ def ring_galaxy(dice: Dice, sky: Sky) -> Truth:
     return finished(dice, sky, centre, redshift)
 
 
+def nearby_galaxy(dice: Dice, sky: Sky) -> Truth:
+    """A galaxy so near that it fills the cutout: a smooth early type, or a disc with faint arms and a bulge."""
+    x, y = dice.near_centre()
+    mag = dice.uniform(16.8, 19.8)
+    radius = (10 ** dice.normal(0.3 - 0.15 * (mag - 18), 0.15)).clamp(0.7, 4)
+    redshift = dice.uniform(0.03, 0.3)
+    is_disc = dice.chance(0.5)
+    index = torch.where(is_disc, torch.ones(dice.number), dice.uniform(2, 4.5))
+    body = Sersic(x, y, dice.uniform(0.3, 1), dice.angle(), index, radius)
+    arms = spiral_arms(
+        body,
+        sky.x,
+        sky.y,
+        arms=1.0 + dice.pick((0.1, 0.6, 0.2, 0.1)),
+        pitch=dice.uniform(0.15, 0.5) * torch.where(dice.chance(0.5), 1.0, -1.0),
+        contrast=torch.where(is_disc, dice.uniform(-0.7, 1.2).clamp(min=0), 0.0),
+        phase=dice.angle(),
+    )
+    vis_y = torch.where(is_disc, dice.normal(0.5, 0.2), dice.normal(0.8, 0.12))
+    mags = with_colours(dice, mag, vis_y=vis_y, scatter=0.1)
+    sky.add(arms, Galaxy(body, mags).flux)
+    bulge = bulge_of(dice, body, mags)
+    sky.add_galaxy(bulge.shape, bulge.flux * is_disc[:, None])
+    return finished(dice, sky, Galaxy(body, mags), redshift)
+
+
+def blank_sky(dice: Dice, sky: Sky) -> Truth:
+    """No target: faint galaxies as they lie anywhere, in half of the cutouts twice as dense, and nothing else."""
+    draw_field(dice, sky)
+    half = sky.half_width_arcsec
+    crowded = dice.chance(0.5)
+    for _ in range(3):
+        place = dice.uniform(-half, half), dice.uniform(-half, half)
+        galaxy = field_galaxy(dice, *place, brightest=21.5, present=crowded & dice.chance(0.8))
+        sky.add_galaxy(galaxy.shape, galaxy.flux)
+    nowhere = torch.zeros(dice.number)
+    return {"sim_target_x_arcsec": nowhere, "sim_target_y_arcsec": nowhere.clone()}
+
+
 def edge_on_disc(dice: Dice, sky: Sky) -> Truth:
     """A thin disc seen from its edge, with a bulge."""
     x, y = dice.near_centre()

@@ -38,7 +38,7 @@ class BandOptics:
 
 
 OPTICS: dict[str, BandOptics] = {
-    "VIS": BandOptics(24.6, 0.175, 2.5, 0.0025, 0.39, 1.15e-4),
+    "VIS": BandOptics(24.6, 0.175, 2.5, 0.0025, 0.47, 1.15e-4),
     "Y": BandOptics(29.8, 0.44, 4.5, 0.50, 1.1, 0.034),
     "J": BandOptics(30.0, 0.43, 3.2, 0.54, 1.1, 0.033),
     "H": BandOptics(29.9, 0.47, 2.9, 0.50, 1.1, 0.031),

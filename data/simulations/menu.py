@@ -47,12 +47,14 @@ def _lenses(
     return {f"{name} lens ({population})": weight for name, weight in weights.items() if weight}
 
 
-# Half of them lenses; the contaminants that cost most are drawn most often.
+# The contaminants that cost most are drawn most often.
 _CONTAMINANTS: dict[str, float] = {
     "elliptical": 6,
     "elliptical with companions": 7,
-    "group with companions": 5,
+    "group with companions": 6,
     "spiral": 5,
+    "nearby galaxy": 5,
+    "blank sky": 6,
     "ring galaxy": 6,
     "edge-on disc": 2,
     "merger": 4,
@@ -69,8 +71,15 @@ _CONTAMINANTS: dict[str, float] = {
 }
 # Bright arcs in front of simple deflectors, which are learned first.
 _SIMPLE_LENSES: dict[str, float] = {"arc": 8, "red arc": 3, "ring": 4, "group": 3, "compound": 2}
+
+
+def _in_all(total: float, weights: Mapping[str, float]) -> dict[str, float]:
+    """The same mixture with weights that sum to a total."""
+    return {scene: total / sum(weights.values()) * weight for scene, weight in weights.items()}
+
+
 _SURVEY_LENSES = (
-    _lenses("survey", 20, 5, 3, 3) | _lenses("uniform", 10, 2, 3, 4) | {"rich group lens (survey)": 5}
+    _lenses("survey", 20, 5, 3, 3) | _lenses("uniform", 10, 2, 3, 4) | {"rich group lens (survey)": 8}
 )
 # Hard negatives, with the twins, are half of all negatives: ring galaxies, companions, mergers and twins alike.
 _HELD_OUT_NEGATIVES: dict[str, float] = {
@@ -80,11 +89,13 @@ _HELD_OUT_NEGATIVES: dict[str, float] = {
     "group with companions": 2.5,
     "merger": 3.75,
     "tidal arms": 3.75,
-    "elliptical": 7,
-    "spiral": 7,
+    "elliptical": 6,
+    "spiral": 6,
+    "nearby galaxy": 1.5,
+    "blank sky": 0.5,
     "edge-on disc": 3.5,
     "barred disc": 3.5,
-    "blend": 4,
+    "blend": 3.5,
     "star or quasar": 1,
     "star with spikes": 1,
     "ghost": 0.75,
@@ -92,28 +103,25 @@ _HELD_OUT_NEGATIVES: dict[str, float] = {
     "satellite trail": 0.75,
     "bad column": 0.75,
 }
-_HELD_OUT_LENSES = {scene: 40 / 55 * weight for scene, weight in _SURVEY_LENSES.items()}
 _PAPER_FIELD_PX = 200  # 20 arcsec, what OU-66 and OU-200 expect
 
 RECIPES: dict[str, Recipe] = {
     "training": Recipe(
         "what evidence-net learns from: lenses of every kind, each followed by itself without a source, "
         "and as many contaminants",
-        _SURVEY_LENSES
-        | _SIMPLE_LENSES
-        | {scene: 75 / 57 * weight for scene, weight in _CONTAMINANTS.items()},
+        _in_all(1, _SURVEY_LENSES | _SIMPLE_LENSES) | _in_all(1, _CONTAMINANTS),
         twins=1,
     ),
     "held-out": Recipe(
         "what networks are compared on: two in five are lenses by mass and redshift; twins, ring galaxies, "
         "companions and mergers are half of the rest",
-        _HELD_OUT_LENSES | _HELD_OUT_NEGATIVES,
+        _in_all(40, _SURVEY_LENSES) | _HELD_OUT_NEGATIVES,
         twins=7.5 / 40,
     ),
     "demo": Recipe("what the demo shows: a third lenses of every kind, the rest hard", _DEMO),
     "survey": Recipe(
         "lenses by mass and redshift in front of sources as counted, half contaminants",
-        _SURVEY_LENSES | _CONTAMINANTS,
+        _in_all(1, _SURVEY_LENSES) | _in_all(1, _CONTAMINANTS),
     ),
     "wilde2022": Recipe(
         "20 arcsec, centred: compound arcs, double rings, single lenses and twins after Wilde et al. 2022",

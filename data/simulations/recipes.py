@@ -1,5 +1,6 @@
 """The scenes, and how a recipe's mixture of them becomes images with truth."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -52,6 +53,8 @@ CONTAMINANT_SCENES: dict[str, Scene] = {
     "elliptical with companions": contaminants.elliptical_with_companions,
     "group with companions": groups.group_with_companions,
     "spiral": contaminants.spiral,
+    "nearby galaxy": contaminants.nearby_galaxy,
+    "blank sky": contaminants.blank_sky,
     "ring galaxy": contaminants.ring_galaxy,
     "edge-on disc": contaminants.edge_on_disc,
     "merger": contaminants.merger,
@@ -149,12 +152,10 @@ def check_request(number: int, *, seed: int, recipe: str, nir: str = "resampled"
 def draw_chunk(seed: int, index: int, recipe: str, *, nir: str = "resampled") -> SimulatedChunk:
     """The `index`-th chunk of a recipe and seed; depends on nothing else.
 
-    What the dice show does not depend on the recipe: with one seed, two recipes that begin with the same scene draw the
-    same image of it. A set to learn from and a set to measure on need different seeds, also if their recipes differ.
     nir : "native" adds Y, J, H in native pixels; all else is the same.
     """
     mixture = RECIPES[recipe]
-    chunk_seed = (seed * 1_000_003 + index) % 2**63
+    chunk_seed = _seed_of(f"{recipe} {seed} {index}")
     generator = torch.Generator().manual_seed(chunk_seed)
     # Noise of native pixels has a generator of its own, so that whoever asks for them gets the same skies.
     natively = torch.Generator().manual_seed(chunk_seed ^ _OF_NATIVE) if nir == "native" else None
@@ -170,6 +171,11 @@ def draw_chunk(seed: int, index: int, recipe: str, *, nir: str = "resampled") ->
             painted = _paint(name, mixture, dice, Dice(len(some), natively) if natively else None)
             _keep(chunk, some, name, painted, followed[some])
     return chunk
+
+
+def _seed_of(name: str) -> int:
+    """A generator's seed from a name: other recipes draw other images, with the same seed too."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % 2**62
 
 
 def with_twins(scenes: list[str], followed: list[bool], number: int) -> list[str]:

@@ -58,7 +58,7 @@ class EvidenceNet(LensNetwork):
         self,
         bands: int,
         pixel_scale_arcsec: float,
-        widths: tuple[int, ...] = (24, 48, 64, 64, 64, 64, 64, 64),
+        widths: tuple[int, ...] = (24, 48, 56, 56, 56, 56, 56, 56),
         dilations: tuple[int, ...] = (1, 1, 2, 2, 3, 4),
     ) -> None:
         super().__init__()

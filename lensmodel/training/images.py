@@ -20,6 +20,7 @@ _NOISE_FROM = 256  # objects whose noise is measured
 _EDGE_PX = 10  # a window keeps its target at least so far from the edge
 _LARGEST = 6e4  # of half precision
 _ENOUGH_LENSED = 0.4  # of the lensed light's pixels inside the window, for the image to be called a lens
+_MISREGISTERED = 0.4  # share of images whose later bands lie a pixel off, as in two of five Q1 files
 _ALL_BANDS, _FIRST_ALONE, _FIRST_AND_SOME = 0.65, 0.15, 0.1  # shares of images; the rest have any bands
 
 
@@ -250,7 +251,7 @@ def _as_if_observed_again(flux: Tensor, generator: torch.Generator) -> Tensor:
     flux = flux.clone()
     noisier = (torch.rand(number, generator=generator) < 0.2).nonzero()[:, 0]
     flux[noisier] += 0.5 * torch.randn(len(noisier), *flux.shape[1:], generator=generator)
-    for row in (torch.rand(number, generator=generator) < 0.2).nonzero()[:, 0].tolist():
+    for row in (torch.rand(number, generator=generator) < _MISREGISTERED).nonzero()[:, 0].tolist():
         y, x = torch.randint(-1, 2, (2,), generator=generator).tolist()
         flux[row, 1:] = flux[row, 1:].roll((y, x), (-2, -1))
     return flux
