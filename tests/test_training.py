@@ -1,5 +1,6 @@
 """Training: images and truth turn together, a killed training goes on, loss and shares obey their laws."""
 
+import json
 import math
 import os
 import signal
@@ -38,7 +39,7 @@ from lensmodel.training.images import (
 )
 from lensmodel.training.losses import cell_shares, larger_fields, loss_of
 from lensmodel.training.plan import TrainingPlan
-from lensmodel.training.run import curves, lessons, save_network, split, train
+from lensmodel.training.run import curves, learned_in, lessons, save_network, split, train
 from lensmodel.training.validation import measure
 from tests.fixtures.campaigns import filled_campaign
 from tests.fixtures.one_thread import one_thread  # noqa: F401
@@ -237,6 +238,32 @@ def test_a_network_learns_to_see_spots_and_says_where(tmp_path: Path):
     assert not math.isnan(measured["position_error_median_arcsec"])
 
 
+def test_a_training_begins_with_what_an_earlier_one_learned(tmp_path: Path):
+    images, plan = split(spots(40), 8), TrainingPlan(epochs=1, batch=8, learning_rate=1e-12)
+    train(*images, replace(plan, learning_rate=2e-3), folder=tmp_path / "first")
+    earlier, digest = learned_in(tmp_path / "first")
+    plan = replace(plan, begins_with=digest)
+    network = train(*images, plan, folder=tmp_path / "second", earlier=earlier)
+    assert network is not None
+    for name, value in network.stack.named_parameters():
+        assert torch.allclose(value, earlier[f"network.stack.{name}"], atol=1e-6), name
+    with pytest.raises(TrainingError, match="another plan"):
+        train(*images, replace(plan, begins_with=None), folder=tmp_path / "second")
+
+
+def test_what_no_training_left_is_not_begun_with(tmp_path: Path):
+    with pytest.raises(TrainingError, match=r"holds no checkpoint\.ckpt"):
+        learned_in(tmp_path)
+    (tmp_path / "checkpoint.ckpt").write_bytes(b"no checkpoint")
+    with pytest.raises(TrainingError, match="is no checkpoint of Evidence network"):
+        learned_in(tmp_path)
+    torch.save(
+        {"state_dict": {"learner.network.evidence.bias": torch.zeros(1)}}, tmp_path / "checkpoint.ckpt"
+    )
+    with pytest.raises(TrainingError, match="is no checkpoint of Evidence network"):
+        learned_in(tmp_path)
+
+
 def test_a_checkpoint_of_another_plan_is_not_gone_on_with(tmp_path: Path):
     images = split(spots(16), 4)
     train(*images, TrainingPlan(epochs=1, batch=8), folder=tmp_path)
@@ -363,6 +390,9 @@ def test_training_runs_from_the_command_line(simulated: Campaign, tmp_path: Path
     card = read_card(tmp_path / "out" / "evidence-net.json")
     assert card.prior == 0.5
     load_network(card)
+    words[3] = str(tmp_path / "on")
+    assert cli.main([*words, "--from", str(tmp_path / "out"), "--learning-rate", "0.001"]) == 0
+    assert json.loads((tmp_path / "on" / "plan.json").read_text(encoding="utf-8"))["begins_with"] is not None
 
 
 def test_on_several_devices_the_first_process_alone_writes_and_tells(simulated: Campaign, tmp_path: Path):
@@ -396,6 +426,14 @@ def test_ctrl_c_ends_a_training_with_a_word(simulated: Campaign, tmp_path: Path,
     words = ["train", str(simulated.path), "--out", str(tmp_path), "--validation", "20"]
     assert cli.main(words) == 1
     assert "the same command goes on from here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rate", ["0", "-0.1", "1.5", "nan", "fast"])
+def test_a_learning_rate_is_between_0_and_1(rate: str, tmp_path: Path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["train", "lessons", "--out", str(tmp_path), f"--learning-rate={rate}"])
+    assert ended.value.code == 2
+    assert "--learning-rate" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seed", ["-1", "half", "1.5", str(2**32)])

@@ -1,6 +1,6 @@
 """`lensvet train`: weights of our own network from simulated campaigns."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ HELP = "train evidence-net on simulated campaigns: weights, card, metrics and cu
 EXAMPLES = """\
   lensvet train lessons --out trained
   lensvet train lessons more-lessons --out trained --epochs 9 --threads 2      last: lensvet models add
+  lensvet train lessons --out again --from trained --epochs 2 --learning-rate 0.0005
 Campaigns to learn from come from lensvet simulate, best with a recipe that has twins.
 Ctrl-C keeps the last whole epoch; the same command again goes on after it.
 It trains on all GPUs in mixed precision, or on the CPU where there is none.
@@ -52,6 +53,20 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help="GPUs, or CPU processes without one (default: all GPUs)",
     )
+    parser.add_argument(
+        "--from",
+        dest="earlier",
+        type=Path,
+        metavar="DIR",
+        help="begin with what an earlier training learned: its --out (default: from nothing)",
+    )
+    parser.add_argument(
+        "--learning-rate",
+        type=_rate,
+        default=2e-3,
+        metavar="R",
+        help="at its peak; a tenth does to go on from an earlier training (default: 0.002)",
+    )
     parser.add_argument("--threads", type=whole_from(1), default=1, metavar="N", help="of torch (default: 1)")
 
 
@@ -63,21 +78,36 @@ def run(arguments: Namespace) -> None:
     from data.campaign import open_campaign
     from data.files import write_json
     from lensmodel.training.plan import TrainingPlan
-    from lensmodel.training.run import curves, lessons, save_network, train
+    from lensmodel.training.run import curves, learned_in, lessons, save_network, train
     from lensmodel.training.validation import measure
 
     torch.set_num_threads(arguments.threads)
     campaigns = [open_campaign(path) for path in arguments.campaigns]
     arguments.out.mkdir(parents=True, exist_ok=True)
     learn, check = lessons(campaigns, validation=arguments.validation)
-    plan = TrainingPlan(epochs=arguments.epochs, seed=arguments.seed, devices=arguments.devices)
+    earlier, digest = learned_in(arguments.earlier) if arguments.earlier else (None, None)
+    plan = TrainingPlan(
+        epochs=arguments.epochs,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
+        devices=arguments.devices,
+        begins_with=digest,
+    )
 
     def after_epoch(report: "EpochReport") -> None:
         print(_told(report), flush=True)
         write_curves(curves(arguments.out), arguments.out / "curves.html")
 
     with progress_bar("training", "steps") as show:
-        network = train(learn, check, plan, folder=arguments.out, on_step=show, on_epoch=after_epoch)
+        network = train(
+            learn,
+            check,
+            plan,
+            folder=arguments.out,
+            earlier=earlier,
+            on_step=show,
+            on_epoch=after_epoch,
+        )
     if network is None:  # on several devices the first process does the rest
         return
     card = save_network(network, arguments.out)
@@ -86,6 +116,13 @@ def run(arguments: Namespace) -> None:
     for name, value in metrics.items():
         print(f"{name.replace('_', ' ')}: {value:.4g}")
     print(f"{card.weights_path}; next: lensvet models add {card.weights_path.with_suffix('.json')}")
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise ArgumentTypeError(f"{text} is no learning rate; expected more than 0 and at most 1")
+    return value
 
 
 def _told(report: "EpochReport") -> str:

@@ -17,7 +17,7 @@ from lensmodel.networks import NetworkOutput
 from lensmodel.networks.evidence_net import STRIDE_PX
 from lensmodel.training.images import Batch
 
-_PLACE_WEIGHT = 0.15  # of the cross-entropy over places
+_PLACE_WEIGHT = 0.5  # of the cross-entropy over places
 _FIELD_WEIGHT = 0.5  # of the verdict on the larger field
 _FIELD_PARTS = 3  # images without a lens beside each image of a larger field
 _LENSED_WEIGHT = 3.0  # of the cross-entropy per cell of where lensed light is

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train. devices : how many GPUs, or CPU processes where there is none; None all GPUs."""
+    """How to train.
+
+    devices : how many GPUs, or CPU processes where there is none; None all GPUs.
+    begins_with : digest of the training that this one goes on from, on other images or in another way; None for none.
+    """
 
     epochs: int = 12
     batch: int = 48
@@ -13,6 +17,7 @@ class TrainingPlan:
     weight_decay: float = 1e-2
     seed: int = 1
     devices: int | None = None
+    begins_with: str | None = None
 
 
 @dataclass(frozen=True)

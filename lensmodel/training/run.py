@@ -8,8 +8,9 @@ import hashlib
 import io
 import json
 import logging
+import pickle
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from data.campaign import Campaign
 from data.files import write_json, written_atomically
@@ -81,12 +83,14 @@ def train(
     plan: TrainingPlan,
     *,
     folder: Path,
+    earlier: Mapping[str, Tensor] | None = None,
     on_step: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> EvidenceNet | None:
     """Train, or go on from the checkpoint in `folder`, then calibrate on `check`; ends in evaluation mode.
 
     None in all processes but the first, where there are several: they are done.
+    earlier : what to begin with, as from `learned_in`; None for chance.
     on_step : called with the number of steps done and of all.
 
     Raises
@@ -101,6 +105,8 @@ def train(
     row = MODELS[_NAME]
     network = EvidenceNet(bands=len(row.bands), pixel_scale_arcsec=row.pixel_scale_arcsec)
     learner = Learner(network)
+    if earlier is not None:
+        learner.load_state_dict(earlier)
     learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on CPUs
     on_gpu = torch.cuda.is_available()
     trainer = lightning.Trainer(
@@ -136,6 +142,28 @@ def train(
         return None
     calibrate(network.cpu().eval(), check)
     return network
+
+
+def learned_in(folder: Path) -> tuple[dict[str, Tensor], str]:
+    """(what the training in a folder has learned up to its last whole epoch, its digest).
+
+    Raises
+    ------
+    TrainingError
+        If there is no checkpoint in the folder, or it is not one of this network.
+    """
+    path = folder / _CHECKPOINT
+    if not path.exists():
+        raise TrainingError(f"{folder} holds no {_CHECKPOINT}: give the --out of an earlier lensvet train")
+    row = MODELS[_NAME]
+    learner = Learner(EvidenceNet(bands=len(row.bands), pixel_scale_arcsec=row.pixel_scale_arcsec))
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
+        learner.load_state_dict({name.removeprefix("learner."): value for name, value in state.items()})
+    except (OSError, RuntimeError, KeyError, AttributeError, TypeError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"{path} is no checkpoint of {row.title}: {reason}") from error
+    return learner.state_dict(), sha256_of(path)
 
 
 def save_network(network: EvidenceNet, folder: Path) -> ModelCard:
