@@ -69,6 +69,15 @@ _CONTAMINANTS: dict[str, float] = {
     "satellite trail": 1,
     "bad column": 1,
 }
+_NEARBY: dict[str, float] = {
+    "nearby galaxy": 6,
+    "elliptical": 3,
+    "elliptical with companions": 3,
+    "spiral": 2,
+    "ring galaxy": 2,
+    "barred disc": 2,
+    "merger": 2,
+}
 # Bright arcs in front of simple deflectors, which are learned first.
 _SIMPLE_LENSES: dict[str, float] = {"arc": 8, "red arc": 3, "ring": 4, "group": 3, "compound": 2}
 
@@ -110,6 +119,12 @@ RECIPES: dict[str, Recipe] = {
         "what evidence-net learns from: lenses of every kind, each followed by itself without a source, "
         "and as many contaminants",
         _in_all(1, _SURVEY_LENSES | _SIMPLE_LENSES) | _in_all(1, _CONTAMINANTS),
+        twins=1,
+    ),
+    "nearby": Recipe(
+        "lenses in bright galaxies up to redshift 0.35, each followed by itself without a source, and as many galaxies "
+        "as near",
+        _in_all(1, _lenses("nearby", 6, 2, 1, 1)) | _in_all(1, _NEARBY),
         twins=1,
     ),
     "held-out": Recipe(

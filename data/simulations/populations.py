@@ -64,6 +64,11 @@ def _from(lowest: float, values: Tensor) -> Tensor:
     return lowest + (values - lowest).abs()
 
 
+def _nearby_ellipticals(dice: Dice) -> tuple[Tensor, Tensor]:
+    """As near and massive as those of SLACS (Bolton et al. 2008, ApJ 682, 964)."""
+    return dice.uniform(0.06, 0.35), dice.normal(260, 40).clamp(180, 380)
+
+
 def _any_elliptical(dice: Dice) -> tuple[Tensor, Tensor]:
     return dice.uniform(0.15, 1.1), dice.uniform(180, 350)
 
@@ -90,6 +95,12 @@ POPULATIONS: dict[str, Population] = {
         _lensing_ellipticals,
         _counted_sources,
         0.0,
+    ),
+    "nearby": Population(
+        "bright deflectors at redshifts up to 0.35, sources as counted",
+        _nearby_ellipticals,
+        _counted_sources,
+        0.25,
     ),
     "uniform": Population(
         "every redshift, mass and magnitude of a range equally often", _any_elliptical, _any_source, 0.3
