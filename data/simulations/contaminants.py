@@ -1,5 +1,7 @@
 """What is mistaken for lenses: each function paints one class and returns the truth about its target."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -41,15 +43,7 @@ def spiral(dice: Dice, sky: Sky) -> Truth:
     mag = dice.uniform(18.8, 22.3)
     radius = (10 ** dice.normal(-0.02 - 0.11 * (mag - 20.5), 0.12)).clamp(0.35, 1.6)
     disc = Sersic(x, y, dice.uniform(0.35, 1), dice.angle(), torch.ones(dice.number), radius)
-    arms = spiral_arms(
-        disc,
-        sky.x,
-        sky.y,
-        arms=1.0 + dice.pick((0.1, 0.7, 0.1, 0.1)),
-        pitch=dice.uniform(0.15, 0.6) * torch.where(dice.chance(0.5), 1.0, -1.0),
-        contrast=dice.uniform(0.7, 5),
-        phase=dice.angle(),
-    )
+    arms = _with_arms(dice, sky, disc, numbers=(0.1, 0.7, 0.1, 0.1), widest_pitch=0.6, contrast=(0.7, 5))
     mags = with_colours(dice, mag, vis_y=dice.normal(0.55, 0.2), scatter=0.1)
     sky.add(arms, Galaxy(disc, mags).flux)
     bulge = bulge_of(dice, disc, mags)
@@ -89,14 +83,14 @@ def nearby_galaxy(dice: Dice, sky: Sky) -> Truth:
     is_disc = dice.chance(0.5)
     index = torch.where(is_disc, torch.ones(dice.number), dice.uniform(2, 4.5))
     body = Sersic(x, y, dice.uniform(0.3, 1), dice.angle(), index, radius)
-    arms = spiral_arms(
+    arms = _with_arms(
+        dice,
+        sky,
         body,
-        sky.x,
-        sky.y,
-        arms=1.0 + dice.pick((0.1, 0.6, 0.2, 0.1)),
-        pitch=dice.uniform(0.15, 0.5) * torch.where(dice.chance(0.5), 1.0, -1.0),
-        contrast=torch.where(is_disc, dice.uniform(-0.7, 1.2).clamp(min=0), 0.0),
-        phase=dice.angle(),
+        numbers=(0.1, 0.6, 0.2, 0.1),
+        widest_pitch=0.5,
+        contrast=(-0.7, 1.2),
+        there=is_disc,
     )
     vis_y = torch.where(is_disc, dice.normal(0.5, 0.2), dice.normal(0.8, 0.12))
     mags = with_colours(dice, mag, vis_y=vis_y, scatter=0.1)
@@ -199,6 +193,31 @@ def _draw_blue_companion(dice: Dice, sky: Sky, host: Galaxy, *, chance: float) -
     colour = blue_or_red(dice, dice.chance(0.2))
     mags = with_colours(dice, torch.where(dice.chance(chance), mag, NOTHING_MAG), vis_y=colour, scatter=0.15)
     sky.add_galaxy(shape, Galaxy(shape, mags).flux)
+
+
+def _with_arms(
+    dice: Dice,
+    sky: Sky,
+    disc: Sersic,
+    *,
+    numbers: Sequence[float],
+    widest_pitch: float,
+    contrast: tuple[float, float],
+    there: Tensor | float = 1.0,
+) -> Tensor:
+    """A disc with arms that wind either way. numbers : weights of one, two, ... arms. there : (object,), 0 none.
+
+    contrast : range, of which what is below 0 means none either.
+    """
+    return spiral_arms(
+        disc,
+        sky.x,
+        sky.y,
+        arms=1.0 + dice.pick(numbers),
+        pitch=dice.uniform(0.15, widest_pitch) * torch.where(dice.chance(0.5), 1.0, -1.0),
+        contrast=dice.uniform(*contrast).clamp(min=0) * there,
+        phase=dice.angle(),
+    )
 
 
 def bulge_of(dice: Dice, disc: Sersic, mags: Tensor) -> Galaxy:

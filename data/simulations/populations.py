@@ -56,11 +56,11 @@ def _lensing_ellipticals(dice: Dice) -> tuple[Tensor, Tensor]:
     scaled = sigma / _SIGMA_STAR_KM_S
     weight = scaled ** (_SIGMA_ALPHA - 1 + 4) * torch.exp(-(scaled**_SIGMA_BETA))
     drawn = sigma[dice.pick(weight.tolist())] + dice.uniform(-0.6, 0.6)
-    return _from(0.15, dice.normal(0.55, 0.2)), drawn
+    return _folded_at(0.15, dice.normal(0.55, 0.2)), drawn
 
 
-def _from(lowest: float, values: Tensor) -> Tensor:
-    """Values below the lowest are mirrored at it, so that they do not pile up there."""
+def _folded_at(lowest: float, values: Tensor) -> Tensor:
+    """Values below the lowest mirrored at it, so that they do not pile up there."""
     return lowest + (values - lowest).abs()
 
 
@@ -75,7 +75,7 @@ def _any_elliptical(dice: Dice) -> tuple[Tensor, Tensor]:
 
 def _counted_sources(dice: Dice, behind: Tensor) -> tuple[Tensor, Tensor]:
     """Redshifts about a median of 1.7 as in Collett 2015; numbers grow with magnitude as galaxies are counted."""
-    redshift = behind + 0.25 + (-_from(-1.6, dice.normal(0, 1.0))).exp() * 0.8
+    redshift = behind + 0.25 + (-_folded_at(-1.6, dice.normal(0, 1.0))).exp() * 0.8
     bright, faint = 22.0, _FAINTEST_SOURCE_MAG
     floor = 10 ** (_COUNTS_SLOPE * (bright - faint))
     return redshift, faint + dice.uniform(floor, 1).log10() / _COUNTS_SLOPE

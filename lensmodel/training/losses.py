@@ -27,14 +27,9 @@ _LENSED_RARITY = 5.0  # how much a cell with lensed light counts against one wit
 def loss_of(output: NetworkOutput, lensed_logit: Tensor, batch: Batch) -> Tensor:
     """Cross-entropies of the verdicts, of lensed light per cell, and, for lenses, of the place."""
     assert output.evidence is not None
-    counts = batch.counts.float()
-    truth = batch.is_lens.float()
-    verdict = functional.binary_cross_entropy_with_logits(output.logit, truth, weight=counts, reduction="sum")
-    loss = verdict / counts.sum().clamp(min=1)
+    loss = _verdict_loss(output.logit, batch)
     fields = larger_fields(output.evidence, batch.is_lens)
-    mean = fields.logsumexp(1) - math.log(fields.shape[1])
-    verdict = functional.binary_cross_entropy_with_logits(mean, truth, weight=counts, reduction="sum")
-    loss = loss + _FIELD_WEIGHT * verdict / counts.sum().clamp(min=1)
+    loss = loss + _FIELD_WEIGHT * _verdict_loss(fields.logsumexp(1) - math.log(fields.shape[1]), batch)
     # Five pixels about the centre of each cell; cells are centred on every STRIDE_PX-th pixel from the first.
     lensed = functional.max_pool2d(batch.lensed, 5, stride=STRIDE_PX, padding=2)
     rarity = torch.tensor(_LENSED_RARITY, device=lensed.device)
@@ -44,6 +39,14 @@ def loss_of(output: NetworkOutput, lensed_logit: Tensor, batch: Batch) -> Tensor
     if not bool(lenses.any()):
         return loss
     return loss + _PLACE_WEIGHT * place_loss(fields[lenses], _true_shares(batch)[lenses])
+
+
+def _verdict_loss(logit: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy of verdicts (object,), the mean of those that count."""
+    counts = batch.counts.float()
+    truth = batch.is_lens.float()
+    of_all = functional.binary_cross_entropy_with_logits(logit, truth, weight=counts, reduction="sum")
+    return of_all / counts.sum().clamp(min=1)
 
 
 def larger_fields(evidence: Tensor, is_lens: Tensor) -> Tensor:

@@ -102,9 +102,8 @@ def train(
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # no advertisements among our reports
     lightning.seed_everything(plan.seed, verbose=False)
-    row = MODELS[_NAME]
-    network = EvidenceNet(bands=len(row.bands), pixel_scale_arcsec=row.pixel_scale_arcsec)
-    learner = Learner(network)
+    learner = _untrained()
+    network = learner.network
     if earlier is not None:
         learner.load_state_dict(earlier)
     learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on CPUs
@@ -155,15 +154,19 @@ def learned_in(folder: Path) -> tuple[dict[str, Tensor], str]:
     path = folder / _CHECKPOINT
     if not path.exists():
         raise TrainingError(f"{folder} holds no {_CHECKPOINT}: give the --out of an earlier lensvet train")
-    row = MODELS[_NAME]
-    learner = Learner(EvidenceNet(bands=len(row.bands), pixel_scale_arcsec=row.pixel_scale_arcsec))
+    learner = _untrained()
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
         learner.load_state_dict({name.removeprefix("learner."): value for name, value in state.items()})
     except (OSError, RuntimeError, KeyError, AttributeError, TypeError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0]
-        raise TrainingError(f"{path} is no checkpoint of {row.title}: {reason}") from error
+        raise TrainingError(f"{path} is no checkpoint of {MODELS[_NAME].title}: {reason}") from error
     return learner.state_dict(), sha256_of(path)
+
+
+def _untrained() -> Learner:
+    row = MODELS[_NAME]
+    return Learner(EvidenceNet(bands=len(row.bands), pixel_scale_arcsec=row.pixel_scale_arcsec))
 
 
 def save_network(network: EvidenceNet, folder: Path) -> ModelCard:
