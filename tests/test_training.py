@@ -1,4 +1,4 @@
-"""Training: images and truth turn together, a killed training goes on, and end as they should."""
+"""Training: images and truth turn together, a killed training goes on and ends where it would have."""
 
 import json
 import math

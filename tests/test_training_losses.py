@@ -1,4 +1,4 @@
-"""What is taught: shares of cells have their position as mean; the loss is least where all that is asked for is right."""
+"""What is taught: the mean of cells' shares is the position; the loss is least where all that it asks for is right."""
 
 import torch
 
