@@ -66,7 +66,7 @@ def _folded_at(lowest: float, values: Tensor) -> Tensor:
 
 def _nearby_ellipticals(dice: Dice) -> tuple[Tensor, Tensor]:
     """As near and massive as those of SLACS (Bolton et al. 2008, ApJ 682, 964)."""
-    return dice.uniform(0.06, 0.35), dice.normal(260, 40).clamp(180, 380)
+    return dice.uniform(0.06, 0.35), _folded_at(180, dice.normal(260, 40))
 
 
 def _any_elliptical(dice: Dice) -> tuple[Tensor, Tensor]:
