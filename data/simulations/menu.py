@@ -121,12 +121,6 @@ RECIPES: dict[str, Recipe] = {
         _in_all(1, _SURVEY_LENSES | _SIMPLE_LENSES) | _in_all(1, _CONTAMINANTS),
         twins=1,
     ),
-    "nearby": Recipe(
-        "lenses in bright galaxies up to redshift 0.35, each followed by itself without a source, and as many galaxies "
-        "as near",
-        _in_all(1, _lenses("nearby", 6, 2, 1, 1)) | _in_all(1, _NEARBY),
-        twins=1,
-    ),
     "held-out": Recipe(
         "what networks are compared on: two in five are lenses by mass and redshift; twins, ring galaxies, "
         "companions and mergers are half of the rest",
@@ -137,6 +131,12 @@ RECIPES: dict[str, Recipe] = {
     "survey": Recipe(
         "lenses by mass and redshift in front of sources as counted, half contaminants",
         _in_all(1, _SURVEY_LENSES) | _in_all(1, _CONTAMINANTS),
+    ),
+    "nearby": Recipe(
+        "lenses in bright galaxies up to redshift 0.35, each followed by itself without a source, and as many galaxies "
+        "as near",
+        _in_all(1, _lenses("nearby", 6, 2, 1, 1)) | _in_all(1, _NEARBY),
+        twins=1,
     ),
     "wilde2022": Recipe(
         "20 arcsec, centred: compound arcs, double rings, single lenses and twins after Wilde et al. 2022",
