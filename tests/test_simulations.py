@@ -366,8 +366,9 @@ def _scenes_of(recipe: Recipe, seed: int) -> list[str]:
     return with_twins(drawn, some.chance(recipe.twins).tolist(), CHUNK)
 
 
-def test_recipes_draw_other_images_with_the_same_seed():
-    assert not torch.equal(draw_chunk(3, 0, "training").images, draw_chunk(3, 0, "survey").images)
+def test_recipes_of_one_mixture_draw_other_images_with_the_same_seed(monkeypatch):
+    monkeypatch.setitem(RECIPES, "survey again", RECIPES["survey"])
+    assert not torch.equal(draw_chunk(3, 0, "survey").images, draw_chunk(3, 0, "survey again").images)
 
 
 def test_a_nearby_galaxy_fills_the_cutout_and_blank_sky_does_not():
