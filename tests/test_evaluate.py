@@ -247,9 +247,9 @@ def test_scores_that_are_no_numbers_are_counted_as_refused(tmp_path: Path):
 
 
 def test_members_colours_and_detectability_come_from_the_catalogue(tmp_path: Path):
-    lens = {"class": "lens", "subtype": "group", "lens_x_arcsec": 0.0, "lens_y_arcsec": 0.0}
+    lens = {"class": "lens", "subtype": "group", "mag_vis": 20.0, "lens_x_arcsec": 0.0, "lens_y_arcsec": 0.0}
     colour = {f"sim_arc_snr_{band}": 9.0 for band in ("vis", "h")} | {"sim_arc_mag_vis": 24.0}
-    member = {"sim_member_1_x_arcsec": 2.0, "sim_member_1_y_arcsec": -1.0}
+    member = {"sim_member_1_x_arcsec": 2.0, "sim_member_1_y_arcsec": -1.0, "sim_member_1_mag_vis": 21.5}
     rows = {
         "a": ({**lens, **colour, **member, "sim_arc_mag_h": 22.5, "sim_source_is_red": 1.0}, 1.0),
         "b": ({**lens, **colour, "sim_arc_snr_h": 0.0, "sim_arc_mag_h": 54.0, "sim_source_is_red": 0.0}, 1.0),
@@ -258,6 +258,7 @@ def test_members_colours_and_detectability_come_from_the_catalogue(tmp_path: Pat
     truth = truth_of(scored_campaign(tmp_path / "campaign", rows))
     assert truth.member_x_arcsec[0].tolist()[:1] == [2.0]
     assert truth.member_y_arcsec[0].tolist()[:1] == [-1.0]
+    assert truth.member_fainter_mag[0].tolist()[:1] == [1.5]
     assert np.isnan(truth.member_x_arcsec[0, 1:]).all()
     assert np.isnan(truth.member_x_arcsec[1:]).all()
     assert truth.is_detectable.all()
@@ -296,5 +297,6 @@ def test_the_letter_of_metrics_json_is_kept(results: Path):
     assert set(found["placement"]) == {
         "right_galaxy",
         "right_galaxy_of_found",
+        "right_or_as_bright",
         "within_half_theta_E_of_found",
     }

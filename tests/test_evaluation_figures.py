@@ -35,6 +35,7 @@ def judged_of(
         twin_ids=np.full(number, "", np.str_),
         member_x_arcsec=np.array(known.get("member_x_arcsec", nowhere), float),
         member_y_arcsec=np.where(np.isnan(known.get("member_x_arcsec", nowhere)), np.nan, 0.0),
+        member_fainter_mag=np.array(known.get("member_fainter_mag", nowhere), float),
         is_detectable=np.array(known.get("is_detectable", np.ones(number)), bool),
         quantities={"theta_E_arcsec": np.where(lens, 1.0, np.nan)},
         categories={"source_colour": np.array(known.get("source_colour", [""] * number), np.str_)},
@@ -45,7 +46,8 @@ def judged_of(
     return Judged(truth, score, p_lens, x, np.zeros(number), np.full(number, 0.1), prior)
 
 
-def test_the_right_galaxy_is_the_one_that_no_member_is_nearer_than():
+@pytest.mark.parametrize(("fainter_mag", "or_as_bright"), [(0.1, 3), (-0.1, 3), (0.9, 2), (NAN, 2)])
+def test_the_right_galaxy_is_the_one_that_no_member_is_nearer_than(fainter_mag: float, or_as_bright: int):
     judged = judged_of(
         [True, True, True, True, True, False],
         [5, 5, -5, 5, 5, 0],
@@ -59,9 +61,11 @@ def test_the_right_galaxy_is_the_one_that_no_member_is_nearer_than():
             [1.0, NAN, NAN],
             [0.0, NAN, NAN],
         ],
+        member_fainter_mag=[[0.1, 0.1, NAN], [2.0, fainter_mag, NAN], *[[NAN] * 3] * 4],
     )
     placement = placement_of(judged)
     assert placement.right_galaxy == Share(2, 3)
+    assert placement.right_or_as_bright == Share(or_as_bright, 3)
     assert placement.right_galaxy_found == Share(1, 2)  # the third scores below the non-lens
     assert placement.within_half_theta_E == Share(1, 3)  # 0.4 of 1 arcsec, not 0.6, not 9
 

@@ -21,7 +21,7 @@ from dashboard.reports.tables import GroupTable, lens_tables, nonlens_tables, pa
 from dashboard.reports.wording import prior_note
 from lensmodel.evaluation.breakdowns import CATEGORIES, QUANTITIES
 from lensmodel.evaluation.comparison import Comparison
-from lensmodel.evaluation.figures import GroupFigures
+from lensmodel.evaluation.figures import AS_BRIGHT_MAG, GroupFigures
 from lensmodel.evaluation.intervals import Share
 from lensmodel.evaluation.metrics import purity_curve, reliability, roc_curve
 from lensmodel.evaluation.thresholds import Passed
@@ -229,14 +229,16 @@ def _placement_figures(comparison: Comparison) -> list[Figure]:
         named = {
             "group lenses with arcs that can be seen": placement.right_galaxy,
             "of these, the ones found": placement.right_galaxy_found,
+            "of all, or at one as bright": placement.right_or_as_bright,
             "lenses found: error < \u03b8_E / 2": placement.within_half_theta_E,
         }
         rows[report.name] = [share_row(name, share) for name, share in named.items()]
     if not any(np.isfinite(row.value) for some in rows.values() for row in some):
         return []
     note = (
-        "Group lenses: predicted nearer to the main deflector than to any other member. Lenses found at 1 % false "
-        "positives: placed within half an Einstein radius of the deflector."
+        "Group lenses: predicted nearer to the main deflector than to any other member, or than to any that is more "
+        f"than {AS_BRIGHT_MAG:g} mag fainter. Lenses found at 1 % false positives: placed within half an Einstein "
+        "radius of the deflector."
     )
     return [
         Figure("placement", "Is it the right galaxy?", note, shares_plot(rows, x="share of these lenses"))

@@ -129,12 +129,14 @@ def _draw_lens(dice: Dice, sky: Sky, z_lens: Tensor, sigma: Tensor, z_source: Te
 
 
 def members_truth(galaxies: Sequence[Galaxy]) -> Truth:
-    """Where the other galaxies of a group are, NaN where there is none: sim_member_1_x_arcsec and so on."""
+    """Where the other galaxies of a group are and how bright in VIS, NaN where there is none:
+    sim_member_1_x_arcsec, …_y_arcsec, …_mag_vis and so on."""
     truth = {}
     for number, galaxy in enumerate(galaxies, start=1):
-        there = galaxy.mags[:, 0] < NOTHING_MAG / 2
-        for axis, place in (("x", galaxy.shape.x), ("y", galaxy.shape.y)):
-            truth[f"sim_member_{number}_{axis}_arcsec"] = torch.where(there, place, torch.nan)
+        mag = galaxy.mags[:, 0]
+        told = {"x_arcsec": galaxy.shape.x, "y_arcsec": galaxy.shape.y, "mag_vis": mag}
+        for name, values in told.items():
+            truth[f"sim_member_{number}_{name}"] = torch.where(mag < NOTHING_MAG / 2, values, torch.nan)
     return truth
 
 

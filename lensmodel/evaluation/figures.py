@@ -45,6 +45,7 @@ from lensmodel.evaluation.truth import Truth
 
 WORKING_POINT = 0.01  # the false-positive rate at which groups are compared
 LOW_RATE = 0.001
+AS_BRIGHT_MAG = 0.3  # members that are less fainter than the main deflector might be taken for it by anybody
 ERROR_PERCENTS = {"median": 50, "p68": 68, "p95": 95}
 FIGURES = (
     "auroc",
@@ -140,13 +141,16 @@ class Placement:
     """Whether positions are at the right galaxy.
 
     right_galaxy : lenses with group members whose predicted position is nearer to the main deflector than to any
-    member, of those that have a position and arcs that can be seen. right_galaxy_found : of those of them that
-    are found at 1 % false positives. within_half_theta_E : lenses with an error below half their Einstein
-    radius, of those found.
+        member, of those that have a position and arcs that can be seen.
+    right_galaxy_found : of those of them that are found at 1 % false positives.
+    right_or_as_bright : of all of them, those nearest to the main deflector or to a member less than `AS_BRIGHT_MAG`
+        fainter, which people could not tell from it either.
+    within_half_theta_E : lenses with an error below half their Einstein radius, of those found.
     """
 
     right_galaxy: Share
     right_galaxy_found: Share
+    right_or_as_bright: Share
     within_half_theta_E: Share  # noqa: N815  # the field's symbol
 
 
@@ -205,11 +209,14 @@ def placement_of(judged: Judged) -> Placement:
     nearest = np.fmin.reduce(to_members, axis=1, initial=np.inf)
     choice = np.isfinite(error) & np.isfinite(nearest) & truth.is_detectable
     right = choice & (error < nearest)
+    is_nearest = to_members == nearest[:, None]
+    as_bright = choice & (is_nearest & (truth.member_fainter_mag < AS_BRIGHT_MAG)).any(axis=1)
     theta_E_arcsec = truth.quantities.get("theta_E_arcsec", np.full(len(truth), np.nan))
     known = found & np.isfinite(error) & (theta_E_arcsec > 0)
     return Placement(
         Share(int(right.sum()), int(choice.sum())),
         Share(int((right & found).sum()), int((choice & found).sum())),
+        Share(int((right | as_bright).sum()), int(choice.sum())),
         Share(int((known & (error < theta_E_arcsec / 2)).sum()), int(known.sum())),
     )
 

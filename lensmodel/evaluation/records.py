@@ -102,6 +102,7 @@ def _placement_record(placement: Placement) -> Record:
     return {
         "right_galaxy": _share_record(placement.right_galaxy),
         "right_galaxy_of_found": _share_record(placement.right_galaxy_found),
+        "right_or_as_bright": _share_record(placement.right_or_as_bright),
         "within_half_theta_E_of_found": _share_record(placement.within_half_theta_E),
     }
 

@@ -22,7 +22,8 @@ class Truth:
     """The objects whose class is known, (object,) each; NaN where a number does not apply or is not known.
 
     twin_ids : the object that is the same with or without its source, empty if there is none.
-    member_x_arcsec, member_y_arcsec : the other galaxies of a group lens, (object, member).
+    member_x_arcsec, member_y_arcsec : the other galaxies of a group lens, (object, member). member_fainter_mag : by how
+        much they are fainter than the main deflector in the reference band.
     is_detectable : whether the arcs can be seen; true if nobody says that they cannot.
     quantities : by the names of `breakdowns.QUANTITIES`, those that are known here.
     categories : by the names of `breakdowns.CATEGORIES`, those that are known here; empty text if not of an object.
@@ -37,6 +38,7 @@ class Truth:
     twin_ids: NDArray[np.str_]
     member_x_arcsec: Numbers
     member_y_arcsec: Numbers
+    member_fainter_mag: Numbers
     is_detectable: Claims
     quantities: dict[str, Numbers]
     categories: dict[str, NDArray[np.str_]]
@@ -57,6 +59,7 @@ class Truth:
             twin_ids=self.twin_ids[rows],
             member_x_arcsec=self.member_x_arcsec[rows],
             member_y_arcsec=self.member_y_arcsec[rows],
+            member_fainter_mag=self.member_fainter_mag[rows],
             is_detectable=self.is_detectable[rows],
             quantities={name: values[rows] for name, values in self.quantities.items()},
             categories={name: values[rows] for name, values in self.categories.items()},
@@ -99,8 +102,9 @@ def truth_of(campaign: Campaign, *, detectable_only: bool = False, with_quantiti
         x_arcsec=x_arcsec,
         y_arcsec=y_arcsec,
         twin_ids=_texts(table, "sim_twin"),
-        member_x_arcsec=_of_members(table, "x"),
-        member_y_arcsec=_of_members(table, "y"),
+        member_x_arcsec=_of_members(table, "x_arcsec"),
+        member_y_arcsec=_of_members(table, "y_arcsec"),
+        member_fainter_mag=_of_members(table, "mag_vis") - _numbers(table, "mag_vis")[:, None],
         is_detectable=_numbers(table, "sim_arc_is_detectable") != 0,
         quantities=quantities,
         categories=_categories(table),
@@ -130,11 +134,11 @@ def _categories(table: pa.Table) -> dict[str, NDArray[np.str_]]:
     return {"source_colour": source_colour} if (source_colour != "").any() else {}
 
 
-def _of_members(table: pa.Table, axis: str) -> Numbers:
-    """Positions of the other galaxies of a group, arcsec from the centre: (object, member), as many as are named."""
+def _of_members(table: pa.Table, what: str) -> Numbers:
+    """A column of the other galaxies of a group, (object, member), as many as are named."""
     found = (_MEMBER_COLUMN.fullmatch(name) for name in table.column_names)
     numbers = sorted({int(match[1]) for match in found if match})
-    columns = [_numbers(table, f"sim_member_{number}_{axis}_arcsec") for number in numbers]
+    columns = [_numbers(table, f"sim_member_{number}_{what}") for number in numbers]
     return np.stack(columns, axis=1) if columns else np.full((table.num_rows, 0), np.nan)
 
 
