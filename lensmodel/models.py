@@ -194,7 +194,7 @@ def load_network(card: ModelCard) -> "LensNetwork":
     WeightsError
         If the weights are not those of the card, or do not fit its architecture.
     """
-    from lensmodel.checkpoint import load_weights
+    from lensmodel.checkpoint import fold_batch_norms, load_weights
 
     make_network = network_class(card.architecture)
     network = make_network(bands=len(card.bands), pixel_scale_arcsec=card.pixel_scale_arcsec)
@@ -204,7 +204,8 @@ def load_network(card: ModelCard) -> "LensNetwork":
             f"{card.weights_path.with_suffix('.json')} and add the model again"
         )
     load_weights(network, card.weights_path)
-    return network.eval()
+    fold_batch_norms(network.eval().features)
+    return network
 
 
 def network_class(architecture: str) -> "type[LensNetwork]":

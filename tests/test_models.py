@@ -8,7 +8,9 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
+from lensmodel.checkpoint import fold_batch_norms
 from lensmodel.errors import ModelError, WeightsError
 from lensmodel.models import (
     MODELS,
@@ -55,6 +57,20 @@ def test_a_loaded_network_evaluates_and_has_the_weights_of_the_file(tmp_path):
         network.parameters(), random_network("ou-66", seed=5).parameters(), strict=True
     ):
         assert torch.equal(given, expected)
+
+
+@torch.inference_mode()
+def test_folded_batch_normalisation_changes_no_result():
+    torch.manual_seed(2)
+    norm = nn.BatchNorm2d(3)
+    for value in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        value.data.uniform_(0.5, 2)
+    stack = nn.Sequential(nn.Conv2d(2, 3, 3, bias=False), norm, nn.ReLU(), nn.Conv2d(3, 2, 3)).eval()
+    image = torch.randn(4, 2, 12, 12)
+    expected = stack(image)
+    fold_batch_norms(stack)
+    torch.testing.assert_close(stack(image), expected)
+    assert [type(layer) for layer in stack] == [nn.Conv2d, nn.Identity, nn.ReLU, nn.Conv2d]
 
 
 def test_adding_the_same_file_again_changes_nothing(tmp_path):
