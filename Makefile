@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 5006
 
-.PHONY: run test lint bench screenshots figures env clean
+.PHONY: run test lint bench screenshots figures real env clean
 
 run: env
 	$(BIN)/lensvet demo --port $(PORT)
@@ -36,6 +36,9 @@ screenshots: env
 figures: env
 	$(BIN)/python -m tests.ui.populations
 	$(BIN)/python -m tests.ui.beside_real
+
+real: env
+	$(BIN)/python -m tests.real_images
 
 clean:
 	rm -rf $(VENV) build
