@@ -32,6 +32,7 @@ from lensmodel.training.images import (
     LabelledImages,
     _bands_observed,
     augmented,
+    drawn_gaps,
     images_of,
     joined,
     turned,
@@ -139,13 +140,40 @@ def test_sets_of_images_are_joined_in_order_and_one_alone_is_not_copied():
     assert joined([images]) is images
 
 
-def test_unmeasured_pixels_stay_unmeasured():
+def test_unmeasured_pixels_stay_unmeasured(monkeypatch):
     images = spots()
     images.flux[:, :, :30] = torch.nan
+    monkeypatch.setattr(
+        "lensmodel.training.images.drawn_gaps", lambda x, *_: torch.zeros(len(x), 64, 64).bool()
+    )
     batch = augmented(images, torch.arange(12), size_px=64, generator=torch.Generator().manual_seed(3))
     missing = batch.flux.isnan().flatten(2).float().mean(2)
     assert ((missing > 0.3) & (missing < 0.5) | (missing == 1)).all()
     assert (missing < 1).any(1).all()
+
+
+def test_some_images_have_gaps_that_leave_the_target_measured():
+    generator = torch.Generator().manual_seed(6)
+    x_px, y_px = (torch.randint(-20, 21, (3000,), generator=generator) - 0.5 for _ in range(2))
+    gaps = drawn_gaps(x_px, y_px, 64, generator)
+    column, row = (x_px + 31.5).long(), (y_px + 31.5).long()
+    assert not gaps[torch.arange(3000), row, column].any()
+    share = gaps.float().mean((1, 2))
+    assert 0.05 < float((share > 0).float().mean()) < 0.08
+    assert 0.1 < float(share[share > 0].mean()) < 0.8
+
+
+def test_lensed_light_in_a_gap_is_not_asked_for(monkeypatch):
+    images = spots()
+    images.lensed[:] = True
+    torn = torch.zeros(12, 64, 64, dtype=torch.bool)
+    torn[:, :, :40] = True
+    monkeypatch.setattr("lensmodel.training.images.drawn_gaps", lambda *_: torn)
+    batch = augmented(images, torch.arange(12), size_px=64, generator=torch.Generator().manual_seed(3))
+    assert batch.flux[..., :40].isnan().all()
+    assert not batch.lensed[..., :40].any()
+    assert batch.lensed[..., 40:].all()
+    assert not batch.counts[images.is_lens].any(), "most of their arcs are gone"
 
 
 def test_a_killed_training_goes_on_and_ends_where_it_would_have(tmp_path: Path):
@@ -296,7 +324,7 @@ def test_saved_weights_load_by_their_card(tmp_path: Path):
     save_network(network, tmp_path)
     loaded = load_network(read_card(tmp_path / "evidence-net.json"))
     image = torch.randn(1, 4, 64, 64)
-    assert torch.equal(network(image).logit, loaded(image).logit)
+    torch.testing.assert_close(network(image).logit, loaded(image).logit)
 
 
 def test_the_same_weights_have_the_same_version_in_any_folder(tmp_path: Path):

@@ -42,26 +42,26 @@ def test_the_loss_is_least_where_verdict_place_and_lensed_light_are_right():
 
 
 def test_each_image_is_part_of_a_field_with_others_that_are_no_lenses():
-    is_lens = torch.tensor([False, True, False, False, True, False, False])
-    evidence = torch.arange(7.0)[:, None, None].expand(7, 2, 3)
-    fields = larger_fields(evidence, is_lens).reshape(7, -1, 6)
+    is_lens = torch.tensor([False, True, False, False, True] + [False] * 7)
+    evidence = torch.arange(12.0)[:, None, None].expand(12, 2, 3)
+    fields = larger_fields(evidence, is_lens).reshape(12, -1, 6)
     assert torch.equal(fields[:, 0], evidence.flatten(1))
     for row, field in enumerate(fields[:, 1:, 0].long().tolist()):
         assert row not in field
-        assert len(set(field)) == 3
+        assert len(set(field)) == 8
         assert not is_lens[field].any()
-    assert larger_fields(evidence[:4], is_lens[:4]).shape == (4, 6)  # too few to go round
+    assert larger_fields(evidence[:9], is_lens[:9]).shape == (9, 6)  # too few to go round
 
 
 def test_a_lens_must_stand_out_among_the_evidence_of_other_images():
-    lens = torch.tensor([True] + [False] * 5)
-    place = torch.full((6,), 0.5)
-    batch = Batch(torch.zeros(6, 4, 64, 64), torch.zeros(6, 64, 64), lens, place, place, lens | ~lens)
+    lens = torch.tensor([True] + [False] * 9)
+    place = torch.full((10,), 0.5)
+    batch = Batch(torch.zeros(10, 4, 64, 64), torch.zeros(10, 64, 64), lens, place, place, lens | ~lens)
 
     def loss(elsewhere: float) -> float:
-        evidence = torch.full((6, 16, 16), -4.0)
+        evidence = torch.full((10, 16, 16), -4.0)
         evidence[0, 8, 8], evidence[3, 2, 2] = 9, elsewhere
         verdict = torch.where(lens, 4.0, -4.0)
-        return float(loss_of(NetworkOutput(verdict, evidence=evidence), torch.zeros(6, 16, 16), batch))
+        return float(loss_of(NetworkOutput(verdict, evidence=evidence), torch.zeros(10, 16, 16), batch))
 
     assert loss(-4) < loss(2) < loss(9)

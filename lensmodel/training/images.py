@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from data.campaign import Campaign
 from data.cutout_store import CutoutStore
@@ -21,6 +22,16 @@ _EDGE_PX = 10  # a window keeps its target at least so far from the edge
 _LARGEST = 6e4  # of half precision
 _ENOUGH_LENSED = 0.4  # of the lensed light's pixels inside the window, for the image to be called a lens
 _MISREGISTERED = 0.4  # share of images whose later bands lie a pixel off, as in two of five Q1 files
+_NOISIER, _MOST_NOISE = 0.3, 1.0  # share of images, and noise that is added to them at most
+_BLURRED, _BLUR_PX = (
+    0.15,
+    (0.4, 0.9),
+)  # share of images, and standard deviations: other telescopes, resampled images
+_MASKED, _MASK_PX = (
+    0.04,
+    (25, 50),
+)  # share of images, and radii of the circles outside which they are not measured
+_TORN, _TORN_PX = 0.03, 30  # share of images that end early, as at a survey's edge, and by how much at most
 _ALL_BANDS, _FIRST_ALONE, _FIRST_AND_SOME = 0.65, 0.15, 0.1  # shares of images; the rest have any bands
 
 
@@ -113,8 +124,8 @@ def augmented(images: LabelledImages, rows: Tensor, *, size_px: int, generator: 
     """A batch as another telescope pointing might have seen it.
 
     Each image is cut to `size_px` about a random place that keeps the target inside, turned and mirrored; its
-    noise and the registration of its bands vary a little; some bands are missing in a third. Brightness and
-    colours do not vary: the network divides each band by its own noise.
+    noise, sharpness and the registration of its bands vary; some pixels are not measured in one in fifteen, some bands
+    missing in a third. Brightness and colours do not vary: the network divides each band by its own noise.
     """
     planes = torch.empty(len(rows), images.flux.shape[1] + 1, size_px, size_px)
     x_px, y_px = torch.empty(len(rows)), torch.empty(len(rows))
@@ -124,6 +135,9 @@ def augmented(images: LabelledImages, rows: Tensor, *, size_px: int, generator: 
         mirrored = bool(torch.randint(2, (), generator=generator))
         planes[place], x_px[place], y_px[place] = turned(window, x, y, quarter_turns=turns, mirrored=mirrored)
     flux = _as_if_observed_again(planes[:, :-1], generator)
+    gaps = drawn_gaps(x_px, y_px, size_px, generator)
+    flux = flux.masked_fill(gaps[:, None], torch.nan)
+    planes[:, -1].masked_fill_(gaps, 0.0)
     flux[~_bands_observed(len(rows), flux.shape[1], generator)] = torch.nan
     lensed, is_lens = planes[:, -1], images.is_lens[rows]
     all_lensed = images.lensed[rows].sum((1, 2))
@@ -247,11 +261,52 @@ def _bands_observed(number: int, bands: int, generator: torch.Generator) -> Tens
 
 
 def _as_if_observed_again(flux: Tensor, generator: torch.Generator) -> Tensor:
-    number = len(flux)
     flux = flux.clone()
-    noisier = (torch.rand(number, generator=generator) < 0.2).nonzero()[:, 0]
-    flux[noisier] += 0.5 * torch.randn(len(noisier), *flux.shape[1:], generator=generator)
-    for row in (torch.rand(number, generator=generator) < _MISREGISTERED).nonzero()[:, 0].tolist():
+    for row in _chosen(len(flux), _BLURRED, generator):
+        flux[row] = _smoothed(flux[row], float(_between(*_BLUR_PX, generator)))
+    for row in _chosen(len(flux), _NOISIER, generator):
+        noise = torch.randn(flux.shape[1:], generator=generator)
+        flux[row] += _between(0, _MOST_NOISE, generator) * noise
+    for row in _chosen(len(flux), _MISREGISTERED, generator):
         y, x = torch.randint(-1, 2, (2,), generator=generator).tolist()
         flux[row, 1:] = flux[row, 1:].roll((y, x), (-2, -1))
     return flux
+
+
+def drawn_gaps(x_px: Tensor, y_px: Tensor, size_px: int, generator: torch.Generator) -> Tensor:
+    """Where an image is not measured (object, y, x) bool: in some outside a circle about the target, as in masked
+    images; in some beyond a line, as at a survey's edge, that keeps off the target (x_px, y_px)."""
+    gaps = torch.zeros(len(x_px), size_px, size_px, dtype=torch.bool)
+    offset = torch.arange(size_px) - (size_px - 1) / 2
+    for row in _chosen(len(gaps), _MASKED, generator):
+        x, y = (float(at[row] + _between(-_EDGE_PX, _EDGE_PX, generator)) for at in (x_px, y_px))
+        distance = torch.hypot(offset[None, :] - x, offset[:, None] - y)
+        gaps[row] = distance > _between(*_MASK_PX, generator)
+    for row in _chosen(len(gaps), _TORN, generator):
+        width = int(torch.randint(1, _TORN_PX, (), generator=generator))
+        target = int(float(x_px[row]) + (size_px - 1) / 2)
+        if target - width > _EDGE_PX:
+            gaps[row, :, :width] = True
+        elif size_px - width - target > _EDGE_PX:
+            gaps[row, :, size_px - width :] = True
+    return gaps
+
+
+def _chosen(number: int, share: float, generator: torch.Generator) -> list[int]:
+    """Each of `number` rows with the same chance."""
+    rows: list[int] = (torch.rand(number, generator=generator) < share).nonzero()[:, 0].tolist()
+    return rows
+
+
+def _between(low: float, high: float, generator: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand((), generator=generator)
+
+
+def _smoothed(image: Tensor, sigma_px: float) -> Tensor:
+    """Convolve (band, y, x) with a Gaussian."""
+    offset = torch.arange(-2, 3)
+    kernel = torch.exp(-0.5 * (offset / sigma_px) ** 2)
+    kernel = kernel / kernel.sum()
+    padded = functional.pad(image[:, None], (2, 2, 2, 2), mode="replicate")
+    rows = functional.conv2d(padded, kernel.reshape(1, 1, 1, 5))
+    return functional.conv2d(rows, kernel.reshape(1, 1, 5, 1))[:, 0]

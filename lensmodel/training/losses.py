@@ -1,6 +1,6 @@
 """What EvidenceNet is taught: the verdict, for lenses the place, and where lensed light is.
 
-Verdict and place are asked for twice: of each image, and of a field four times as large, of which the image is one part
+Verdict and place are asked for twice: of each image, and of a field nine times as large, of which the image is one part
 and images without a lens are the rest. A lens must stand out among the evidence of them all.
 
 Where lensed light is has an answer for every cell; without it the network takes all ellipticals for lenses for many
@@ -17,9 +17,9 @@ from lensmodel.networks import NetworkOutput
 from lensmodel.networks.evidence_net import STRIDE_PX
 from lensmodel.training.images import Batch
 
-_PLACE_WEIGHT = 0.5  # of the cross-entropy over places
+_PLACE_WEIGHT = 0.4  # of the cross-entropy over places
 _FIELD_WEIGHT = 0.5  # of the verdict on the larger field
-_FIELD_PARTS = 3  # images without a lens beside each image of a larger field
+_FIELD_PARTS = 8  # images without a lens beside each image of a larger field
 _LENSED_WEIGHT = 3.0  # of the cross-entropy per cell of where lensed light is
 _LENSED_RARITY = 5.0  # how much a cell with lensed light counts against one without
 
