@@ -8,11 +8,12 @@ import pytest
 import torch
 from astropy.io import fits
 
-from data.simulations.instrument import BANDS, PIXEL_SCALE_ARCSEC
+from data.simulations.dice import Dice
+from data.simulations.instrument import BANDS, OPTICS, PIXEL_SCALE_ARCSEC, correlated_noise
 from data.simulations.recipes import draw_chunk
 from lensmodel.evaluation import auroc, expected_calibration_error, position_error_arcsec
 from lensmodel.models import SHIPPED, default_model, load_network
-from lensmodel.networks.evidence_net import ABSENT, STRIDE_PX, EvidenceNet
+from lensmodel.networks.evidence_net import ABSENT, STRIDE_PX, EvidenceNet, noise_of, sky_of
 from tests.fixtures.one_thread import one_thread  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -108,6 +109,42 @@ def test_missing_pixels_constant_bands_and_extreme_values_leave_everything_finit
     assert (normalised[1, 1] == 0).all()
     assert (normalised[2, 2] == ABSENT).all(), "a band that is missing is declared"
     assert untrained(normalised).logit.isfinite().all()
+
+
+def noise_and_galaxy(size: int, *, peak: float, radius_px: float, width_px: float = 0.0) -> torch.Tensor:
+    """A galaxy of exponential profile in noise of 2 and its sky of 30: (1, 1, y, x); width_px correlates the noise."""
+    dice = Dice(1, torch.Generator().manual_seed(8))
+    axis = torch.arange(size) - (size - 1) / 2
+    galaxy = peak * torch.exp(-torch.hypot(axis[None, :], axis[:, None]) / radius_px)
+    return 30 + galaxy + 2 * correlated_noise((1, 1, size, size), width_px, dice)
+
+
+@pytest.mark.parametrize("width_px", [0.0, OPTICS["VIS"].noise_width_px, OPTICS["H"].noise_width_px])
+@pytest.mark.parametrize("size", [64, 100, 300])
+def test_noise_and_sky_are_measured_whatever_correlates_the_noise(size: int, width_px: float):
+    flux = noise_and_galaxy(size, peak=0, radius_px=1, width_px=width_px)
+    noise = noise_of(flux)
+    assert float(noise) == pytest.approx(2, rel=0.12)
+    assert float(sky_of(flux, noise)) == pytest.approx(30, abs=0.4)
+
+
+def test_a_galaxy_that_fills_the_cutout_hardly_counts_as_noise():
+    flux = noise_and_galaxy(100, peak=2000, radius_px=15)
+    deviation = (flux - flux.median()).abs().median() * 1.4826
+    assert float(deviation) > 20 * 2, "by which the noise would be overestimated"
+    assert float(noise_of(flux)) == pytest.approx(2, rel=0.35)
+
+
+def test_pixels_that_are_equal_or_missing_tell_nothing_of_the_noise():
+    flux = noise_and_galaxy(100, peak=0, radius_px=1)
+    masked, torn = flux.clone(), flux.clone()
+    masked[..., :45] = 0.0
+    torn[..., :45] = torch.nan
+    assert float(noise_of(masked)) == pytest.approx(2, rel=0.25), "its edge counts, but not much"
+    assert float(noise_of(torn)) == pytest.approx(2, rel=0.12)
+    assert float(sky_of(torn, noise_of(torn))) == pytest.approx(30, abs=0.4)
+    assert float(noise_of(torch.full_like(flux, 7.0))) == 0
+    assert float(noise_of(torch.full_like(flux, torch.nan))) == 0
 
 
 @torch.inference_mode()
