@@ -300,6 +300,20 @@ def test_a_killed_command_goes_on_and_leaves_what_an_undisturbed_one_leaves(tmp_
     assert np.array_equal(campaign.cutouts().read(stored)["H"].flux, last.images[-1, 3].numpy())
 
 
+def test_processes_draw_what_one_alone_draws_and_write_it_in_order(tmp_path):
+    campaigns = [create_campaign(tmp_path / name, survey="euclid") for name in ("alone", "together")]
+    done: list[int] = []
+    for campaign, workers in zip(campaigns, (1, 2), strict=True):
+        number = CHUNK + 20
+        simulate(campaign, number=number, seed=3, recipe="demo", workers=workers, on_progress=done.append)
+    assert done == 2 * [CHUNK, CHUNK + 20]
+    alone, together = (campaign.objects() for campaign in campaigns)
+    assert alone.table.equals(together.table)
+    for stored in alone.rows_of([*alone.ids[:3], *alone.ids[-3:]]):
+        planes = [campaign.cutouts().read(stored) for campaign in campaigns]
+        assert all(np.array_equal(planes[0][band].flux, planes[1][band].flux) for band in planes[0])
+
+
 def test_a_lens_and_its_twin_differ_by_the_lensed_light_alone(twins):
     lenses = (twins.is_lens & (twins.twin >= 0)).nonzero()[:, 0]
     assert len(lenses) > 8

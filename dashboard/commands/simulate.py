@@ -3,7 +3,11 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from dashboard.commands.whole_numbers import whole_from
 from data.simulations.menu import NIR, RECIPES
+from data.workers import cores
+
+_MOST_WORKERS = 8  # each needs some 600 MB
 
 HELP = "add simulated lenses and non-lenses, with their truth in the catalogue"
 EXAMPLES = """\
@@ -35,6 +39,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="Y, J, H on the 0.1 arcsec grid of VIS, as in the Q1 mosaics, or in NISP's own pixels of 0.3 arcsec "
         "(default: resampled)",
     )
+    parser.add_argument(
+        "--workers",
+        type=whole_from(1),
+        default=min(cores(), _MOST_WORKERS),
+        metavar="N",
+        help=f"processes that draw, each on one core (default: as many as cores, at most {_MOST_WORKERS}); they "
+        "change no pixel",
+    )
 
 
 def run(arguments: Namespace) -> None:
@@ -61,6 +73,7 @@ def run(arguments: Namespace) -> None:
             seed=arguments.seed,
             recipe=arguments.recipe,
             nir=arguments.nir,
+            workers=arguments.workers,
             on_progress=lambda done: show(done, arguments.number),
         )
     there = f", {arguments.number - number:,} were there" if number < arguments.number else ""

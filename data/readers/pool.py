@@ -4,13 +4,10 @@ Measured on Euclid-like files: reading takes 2.6 ms per object, packing 1.3 ms, 
 0.5 ms. So reading elsewhere pays from three cores on.
 """
 
-import multiprocessing
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
@@ -19,6 +16,7 @@ from data.readers.assembly import Known
 from data.readers.unit_reader import Found, read_unit
 from data.readers.units import Rejected, Unit
 from data.surveys import Survey
+from data.workers import worker_pool
 
 MOST_WORKERS = 3  # with more, the one that packs is the slowest
 FEWEST_UNITS = 600  # below, starting the processes takes longer than they save
@@ -51,9 +49,7 @@ def read_jobs(
 def _read_in_processes(
     jobs: Sequence[Job], survey: Survey, workers: int
 ) -> Iterator[tuple[Unit, Iterable[Found | Rejected]]]:
-    # A fork would copy the threads' locks of whoever calls; spawned processes start clean.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_begin_worker) as pool:
+    with worker_pool(workers) as pool:
         ahead: deque[tuple[Sequence[Job], Future[list[list[Found | Rejected]]] | None]] = deque()
         try:
             for task in _tasks(jobs):
@@ -66,8 +62,6 @@ def _read_in_processes(
             raise LensVetError(
                 "a reading process ended unexpectedly (out of memory?): what was read is kept; ingest again"
             ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _tasks(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
@@ -105,16 +99,3 @@ def _is_large(job: Job) -> bool:
         return sum(path.stat().st_size for path in job.unit.paths) > _READ_HERE_BYTES
     except OSError:
         return False
-
-
-def _begin_worker() -> None:
-    """Ctrl-C is the parent's to handle; and a worker whose parent was killed ends with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
-    parent.join()
-    os._exit(1)

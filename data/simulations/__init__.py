@@ -20,15 +20,17 @@ def simulate(
     seed: int,
     recipe: str = "training",
     nir: str = "resampled",
+    workers: int = 1,
     on_progress: Callable[[int], None] | None = None,
 ) -> int:
     """Add simulated objects with their truth to a campaign; the number added, those that were there not counted.
 
     nir : "native" for Y, J, H in their own pixels of 0.3 arcsec, "resampled" for those of VIS.
-    on_progress : called with the number that is there after each chunk. Errors as in `data.simulations.writing`.
+    workers : processes that draw. on_progress : called with the number that is there after each chunk.
+    Errors as in `data.simulations.writing`.
     """
     from data.simulations.writing import write_simulations
 
     return write_simulations(
-        campaign, number=number, seed=seed, recipe=recipe, nir=nir, on_progress=on_progress
+        campaign, number=number, seed=seed, recipe=recipe, nir=nir, workers=workers, on_progress=on_progress
     )

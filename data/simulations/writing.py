@@ -8,7 +8,13 @@ campaign in native pixels (`sim_nir`) has the same skies and VIS planes under id
 """
 
 import math
-from collections.abc import Callable, Sequence
+import pickle
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
 
 import torch
 
@@ -23,6 +29,9 @@ from data.simulations.menu import NIR
 from data.simulations.native import NATIVE_SCALE_ARCSEC, NIR_BANDS
 from data.simulations.recipes import CHUNK, SimulatedChunk, check_request, draw_chunk
 from data.truth import Mask, TruthMasks
+from data.workers import worker_pool
+
+Draw = Callable[[int], SimulatedChunk]  # a chunk by its index
 
 # A patch of the Euclid Deep Field South, where the objects are said to lie.
 _RA_DEG, _DEC_DEG = (55.0, 67.0), (-51.0, -46.0)
@@ -38,12 +47,14 @@ def write_simulations(
     seed: int,
     recipe: str = "training",
     nir: str = "resampled",
+    workers: int = 1,
     on_progress: Callable[[int], None] | None = None,
 ) -> int:
     """Draw objects and append them to the campaign, chunk by chunk; the number added.
 
     The same recipe and seed give the same objects, and the first N of them for a smaller N. Objects that the
     campaign holds already are left as they are: the same call goes on where a killed run stopped.
+    workers : processes that draw, each on one core; what they draw does not depend on how many there are.
 
     Raises
     ------
@@ -65,19 +76,64 @@ def write_simulations(
                     f"{campaign.path} holds recipe {recipe} of seed {seed} with {other} Y, J, H, the same skies: "
                     "name another folder, or another seed"
                 )
+        name_of_number = partial(object_id_of, seed=seed, recipe=recipe, nir=nir)
+        missing = {}
         for index, first in enumerate(range(0, number, CHUNK)):
-            numbers = range(first, min(first + CHUNK, number))
-            ids = [object_id_of(n, seed=seed, recipe=recipe, nir=nir) for n in numbers]
-            missing = [row for row, object_id in enumerate(ids) if object_id not in table]
-            if missing:
-                chunk = draw_chunk(seed, index, recipe, nir=nir)
-                cutouts = cutouts_of(chunk, seed=seed, recipe=recipe, first=first)
-                masks = [chunk.lensed[row].numpy() for row in missing]
-                table = _append(campaign, table, [cutouts[row] for row in missing], masks)
-                added += len(missing)
+            ids = map(name_of_number, range(first, min(first + CHUNK, number)))
+            if rows := [row for row, object_id in enumerate(ids) if object_id not in table]:
+                missing[index] = rows
+        draw = partial(draw_chunk, seed, recipe=recipe, nir=nir)
+        for (index, rows), chunk in zip(missing.items(), _drawn(draw, list(missing), workers), strict=True):
+            cutouts = cutouts_of(chunk, seed=seed, recipe=recipe, first=index * CHUNK)
+            masks = [chunk.lensed[row].numpy() for row in rows]
+            table = _append(campaign, table, [cutouts[row] for row in rows], masks)
+            added += len(rows)
             if on_progress:
-                on_progress(numbers.stop)
+                on_progress(index * CHUNK + rows[-1] + 1)
+    if on_progress and not missing:
+        on_progress(number)
     return added
+
+
+def _drawn(draw: Draw, indices: list[int], workers: int) -> Iterator[SimulatedChunk]:
+    """The chunks of these indices, in order, drawn ahead by processes where there are several of both."""
+    if min(workers, len(indices)) < 2:
+        for index in indices:
+            with one_thread():
+                chunk = draw(index)
+            yield chunk
+        return
+    with worker_pool(min(workers, len(indices))) as pool:
+        ahead: deque[Future[bytes]] = deque()
+        try:
+            for index in indices:
+                ahead.append(pool.submit(_drawn_elsewhere, draw, index))
+                if len(ahead) > workers + 1:  # what waits to be written is bounded
+                    yield pickle.loads(ahead.popleft().result())  # noqa: S301  # our own process made it
+            while ahead:
+                yield pickle.loads(ahead.popleft().result())  # noqa: S301
+        except BrokenProcessPool as error:
+            raise CampaignError(
+                "a drawing process ended unexpectedly (out of memory?): what was written is kept; the same command "
+                "goes on, with fewer --workers if memory is short"
+            ) from error
+
+
+def _drawn_elsewhere(draw: Draw, index: int) -> bytes:
+    """A chunk as bytes: sent as it is, torch would need shared memory, of which containers have little."""
+    with one_thread():
+        return pickle.dumps(draw(index), protocol=pickle.HIGHEST_PROTOCOL)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """With torch on one thread: sums are taken in one order, and processes do not wait for each other's threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _append(

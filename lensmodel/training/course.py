@@ -1,7 +1,6 @@
 """The course of a training, for Lightning: the network with its helper, its steps, its learning rate."""
 
 import math
-import os
 from typing import Any
 
 import lightning
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from data.workers import cores
 from lensmodel.networks import NetworkOutput
 from lensmodel.networks.evidence_net import EvidenceNet
 from lensmodel.training.images import Batch, LabelledImages, augmented
@@ -95,13 +95,8 @@ class Course(lightning.LightningModule):
 
 def loader_of(lessons: Lessons, *, on_gpu: bool) -> DataLoader[Batch]:
     """Batches in order; drawn by processes of their own where a GPU would wait for them."""
-    workers = min(_WORKERS, _cores()) if on_gpu else 0
+    workers = min(_WORKERS, cores()) if on_gpu else 0
     return DataLoader(lessons, batch_size=None, num_workers=workers, pin_memory=on_gpu)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def rate_at(done: float) -> float:
