@@ -59,17 +59,17 @@ def test_a_loaded_network_evaluates_and_has_the_weights_of_the_file(tmp_path):
         assert torch.equal(given, expected)
 
 
-@torch.inference_mode()
 def test_folded_batch_normalisation_changes_no_result():
     torch.manual_seed(2)
     norm = nn.BatchNorm2d(3)
     for value in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
         value.data.uniform_(0.5, 2)
     stack = nn.Sequential(nn.Conv2d(2, 3, 3, bias=False), norm, nn.ReLU(), nn.Conv2d(3, 2, 3)).eval()
-    image = torch.randn(4, 2, 12, 12)
+    image = torch.randn(4, 2, 12, 12, requires_grad=True)
     expected = stack(image)
     fold_batch_norms(stack)
     torch.testing.assert_close(stack(image), expected)
+    stack(image).sum().backward()  # as Grad-CAM does
     assert [type(layer) for layer in stack] == [nn.Conv2d, nn.Identity, nn.ReLU, nn.Conv2d]
 
 

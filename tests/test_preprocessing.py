@@ -133,6 +133,15 @@ def test_an_empty_band_is_a_reason_and_leaves_its_neighbours_alone(tmp_path, val
     assert torch.equal(flux[1], alone[0])
 
 
+@pytest.mark.parametrize(("side", "is_too_small"), [(31, True), (32, False)])
+def test_cutouts_too_small_to_measure_their_noise_are_refused(tmp_path, side: int, is_too_small: bool):
+    store, (stored,) = pack(tmp_path, Cutout("a", planes(shape=(side, side), bands=("VIS",))))
+    complaint = why_not(a_card("evidence-net"), stored, store)
+    assert (complaint is not None) == is_too_small
+    if complaint:
+        assert '3.1" x 3.1" (31x31 px); Evidence network looks at 3.2" or more' in complaint
+
+
 @pytest.mark.parametrize(
     ("cutout", "complaint"),
     [
@@ -230,13 +239,13 @@ def test_what_was_not_measured_stays_nan_for_a_model_that_can_be_told(tmp_path, 
 
 def test_a_mask_of_zeros_is_not_measured_and_a_few_zeros_are(tmp_path):
     masked, sparse = planes(bands=("VIS",)), planes(bands=("VIS",), seed=1)
-    masked["VIS"].flux[:101] = 0.0
-    sparse["VIS"].flux[:99] = 0.0
+    masked["VIS"].flux[:40] = 0.0
+    sparse["VIS"].flux[::2, ::2] = 0.0
     store, stored = pack(tmp_path, Cutout("a", masked), Cutout("b", sparse))
     flux, reasons = seen(a_card("evidence-net"), store, *stored)
     assert reasons == [None, None]
-    assert flux[0, 0, :101].isnan().all()
-    np.testing.assert_array_equal(flux[0, 0, 101:], masked["VIS"].flux[101:])
+    assert flux[0, 0, :40].isnan().all()
+    np.testing.assert_array_equal(flux[0, 0, 40:], masked["VIS"].flux[40:])
     np.testing.assert_array_equal(flux[1, 0], sparse["VIS"].flux)
 
 

@@ -25,12 +25,13 @@ from data.simulations.recipes import simulate_chunks
 from lensmodel.errors import TrainingError
 from lensmodel.models import load_network, read_card
 from lensmodel.networks import NetworkOutput
-from lensmodel.networks.evidence_net import EvidenceNet
+from lensmodel.networks.evidence_net import EvidenceNet, noise_of
 from lensmodel.training import run
 from lensmodel.training.course import Course, Lessons, loader_of
 from lensmodel.training.images import (
     LabelledImages,
     _bands_observed,
+    _blurred,
     augmented,
     drawn_gaps,
     images_of,
@@ -161,6 +162,20 @@ def test_some_images_have_gaps_that_leave_the_target_measured():
     share = gaps.float().mean((1, 2))
     assert 0.05 < float((share > 0).float().mean()) < 0.08
     assert 0.1 < float(share[share > 0].mean()) < 0.8
+    torn = gaps[gaps.all(1).any(1) ^ gaps.all(2).any(1)]
+    edges = (torn[:, :, 0].all(1), torn[:, :, -1].all(1), torn[:, 0].all(1), torn[:, -1].all(1))
+    assert all(int(edge.sum()) > 10 for edge in edges)
+
+
+def test_a_blurred_image_has_the_noise_that_it_had():
+    image = (
+        torch.randn(4, 100, 100, generator=torch.Generator().manual_seed(2))
+        * torch.tensor([1.0, 2, 3, 4])[:, None, None]
+    )
+    image[:, 50, 50] += 500
+    blurred = _blurred(image, 0.8, torch.Generator().manual_seed(3))
+    assert torch.allclose(noise_of(blurred[None]), noise_of(image[None]), rtol=0.08)
+    assert (blurred[:, 50, 50] < 200).all(), "light is spread"
 
 
 def test_lensed_light_in_a_gap_is_not_asked_for(monkeypatch):

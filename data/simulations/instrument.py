@@ -7,7 +7,7 @@ Photon noise: slope of the squared RMS planes with flux, divided by the square o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ BANDS = ("VIS", "Y", "J", "H")
 PIXEL_SCALE_ARCSEC = 0.1
 FIELD_PX = 100
 OVERSAMPLING = 2
+_MISREGISTERED_PX = 0.6  # standard deviation along each axis, where bands are off each other
 MARGIN_PX = 4  # drawn round the field and cut off, so that light just outside reaches in
 
 
@@ -51,14 +52,20 @@ def flux_of_mag(mag: Tensor, band: str) -> Tensor:
 
 
 def moffat(
-    size_px: int, *, fwhm_px: float, beta: float, axis_ratio: float = 1.0, angle: float = 0.0
+    size_px: int,
+    *,
+    fwhm_px: float,
+    beta: float,
+    axis_ratio: float = 1.0,
+    angle: float = 0.0,
+    centre_px: tuple[float, float] = (0.0, 0.0),
 ) -> Tensor:
-    """Moffat kernel (y, x), sum 1, its centre at pixel (0, 0) and wrapped, as a Fourier convolution wants it.
+    """Moffat kernel (y, x), sum 1, wrapped, as a Fourier convolution wants it.
 
-    Moffat 1969, A&A 3, 455; beta > 1. angle in radians.
+    Moffat 1969, A&A 3, 455; beta > 1. angle in radians. centre_px : (x, y) from pixel (0, 0), by which it moves images.
     """
     offset = torch.fft.fftfreq(size_px, 1 / size_px)
-    y, x = torch.meshgrid(offset, offset, indexing="ij")
+    y, x = torch.meshgrid(offset - centre_px[1], offset - centre_px[0], indexing="ij")
     cosine, sine = torch.cos(torch.tensor(angle)), torch.sin(torch.tensor(angle))
     u, v = x * cosine + y * sine, y * cosine - x * sine
     core = fwhm_px / (2 * (2 ** (1 / beta) - 1) ** 0.5)
@@ -90,18 +97,30 @@ def observe(vis: Tensor, nir: Tensor, dice: Dice) -> Tensor:
 
 @dataclass(frozen=True)
 class PsfShape:
-    """How a PSF departs from its band's own. width, beta : factors. angle : radians."""
+    """How a PSF departs from its band's own. width, beta : factors. angle : radians. centre_px : (x, y), pixels."""
 
     width: float
     beta: float
     axis_ratio: float
     angle: float
+    centre_px: tuple[float, float] = (0.0, 0.0)
 
 
 def draw_psf_shapes(dice: Dice) -> list[PsfShape]:
-    """In the order of `BANDS`: widths within 8 %, slightly elongated, as the Q1 planes scatter."""
+    """In the order of `BANDS`: widths within 8 %, slightly elongated, as the Q1 planes scatter.
+
+    In every other draw Y, J, H are off VIS, as in two of five Q1 files, by half a pixel along each axis.
+    """
     ranges = (0.92, 1.08), (0.85, 1.2), (0.88, 1.12), (0, 3.1416)
-    return [PsfShape(*(float(dice.alone().uniform(*between)) for between in ranges)) for _ in BANDS]
+    drawn = [[float(dice.alone().uniform(*between)) for between in ranges] for _ in BANDS]
+    shapes = [PsfShape(width, beta, axis_ratio, angle) for width, beta, axis_ratio, angle in drawn]
+    one = dice.alone()
+    is_off = float(one.chance(0.5))
+    x_px, y_px = (is_off * float(one.normal(0, _MISREGISTERED_PX)) for _ in range(2))
+    return [
+        replace(shape, centre_px=(x_px, y_px)) if band != "VIS" else shape
+        for band, shape in zip(BANDS, shapes, strict=True)
+    ]
 
 
 def kernels(shapes: Sequence[PsfShape], size_px: int) -> list[Tensor]:
@@ -114,6 +133,7 @@ def kernels(shapes: Sequence[PsfShape], size_px: int) -> list[Tensor]:
             beta=OPTICS[band].psf_beta * shape.beta,
             axis_ratio=shape.axis_ratio,
             angle=shape.angle,
+            centre_px=(factor * shape.centre_px[0], factor * shape.centre_px[1]),
         )
         for band, factor, shape in zip(BANDS, factors, shapes, strict=True)
     ]

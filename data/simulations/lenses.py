@@ -123,7 +123,7 @@ def compound(dice: Dice, sky: Sky) -> Truth:
 
 
 def draw_red_companion(dice: Dice, sky: Sky, lens: Deflector, *, chance: float) -> None:
-    """A galaxy of the deflector's colour, 0.6 to 3 magnitudes fainter, 0.5 to 2.5 arcsec away."""
+    """A galaxy of the deflector's colour, 0.3 to 3 magnitudes fainter, 0.5 to 2.5 arcsec away."""
     distance, angle = dice.uniform(0.5, 2.5), dice.angle()
     body = lens.galaxy.shape
     shape = early_type_beside(

@@ -62,6 +62,7 @@ def blur_native(nir: Tensor, shapes: Sequence[PsfShape], field_px: int) -> Tenso
             beta=beta * shape.beta,
             axis_ratio=shape.axis_ratio,
             angle=shape.angle,
+            centre_px=shape.centre_px,
         )
         blurred.append(binned(convolve(nir[:, index], kernel)[:, inner, inner], NATIVE_FACTOR))
     return torch.stack(blurred, 1)

@@ -29,7 +29,7 @@ class Population:
 
     deflectors : dice -> redshift, velocity dispersion in km/s, each (object,).
     sources : dice, redshift to lie behind -> redshift, unlensed VIS magnitude.
-    red_sources : share of sources that are red. brightest_source_mag : VIS.
+    red_sources : share of sources that are red.
     """
 
     shows: str
@@ -66,7 +66,7 @@ def _folded_at(lowest: float, values: Tensor) -> Tensor:
 
 def _nearby_ellipticals(dice: Dice) -> tuple[Tensor, Tensor]:
     """As near and massive as those of SLACS (Bolton et al. 2008, ApJ 682, 964)."""
-    return dice.uniform(0.06, 0.35), _folded_at(180, dice.normal(260, 40))
+    return _folded_at(0.06, dice.normal(0.2, 0.07)), _folded_at(180, dice.normal(260, 40))
 
 
 def _any_elliptical(dice: Dice) -> tuple[Tensor, Tensor]:
