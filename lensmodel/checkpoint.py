@@ -73,9 +73,10 @@ def load_weights(network: nn.Module, file: Path) -> None:
     network.load_state_dict(state)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def fold_batch_norms(stack: nn.Sequential) -> None:
-    """Let convolutions of a trained stack do what the batch normalisation after them does, with the same results.
+    """Let convolutions of a trained stack do what the batch normalisation after them does, to the same numbers but for
+    rounding.
 
     An eighth faster; the layers keep their places.
     """
@@ -85,6 +86,7 @@ def fold_batch_norms(stack: nn.Sequential) -> None:
             stack[place], stack[place + 1] = fuse_conv_bn_eval(layer, after), nn.Identity()
 
 
+@torch.inference_mode()
 def judges_an_image(network: LensNetwork, *, bands: int, side_px: int) -> bool:
     """Whether the network takes a square image of that size."""
     try:

@@ -39,7 +39,8 @@ class Architecture:
     """A network that we have code for, and the images it expects.
 
     network : "module:Class", imported when weights are loaded. bands : in channel order.
-    field_px : side of the square it sees, None for any size. has_evidence : its output has an evidence map.
+    field_px : side of the square it sees, None for any size from least_px. has_evidence : its output has an evidence
+        map.
     bands_may_be_missing : its `normalise` takes a plane of NaN for a band that was not observed.
     """
 
@@ -54,6 +55,7 @@ class Architecture:
     predicts_position: bool = False
     has_evidence: bool = False
     bands_may_be_missing: bool = False
+    least_px: int = 1
 
 
 def _wilde(name: str, title: str, bands: tuple[str, ...], *, large: bool = False) -> Architecture:
@@ -84,6 +86,7 @@ MODELS: dict[str, Architecture] = {
             predicts_position=True,
             has_evidence=True,
             bands_may_be_missing=True,
+            least_px=32,
         ),
         _wilde("ou-j", "OU-J", ("J",)),
         _wilde("ou-y", "OU-Y", ("Y",)),

@@ -16,11 +16,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from data.cutout_store import CutoutStore
 from data.objects import StoredObject
-from lensmodel.models import ModelCard
+from lensmodel.models import MODELS, ModelCard
 from lensmodel.resampling import area_weights, centred, linear_weights
+
+_FEW = 0.01  # of a plane's pixels: patches of zeros as large as that are a mask
 
 
 @dataclass(frozen=True)
@@ -195,15 +198,26 @@ def _is_suspect(planes: Tensor, *, masked: bool) -> Tensor:
 
 
 def _is_masked(planes: Tensor) -> Tensor:
-    """(object,): whether more than half of a plane is 0 to the last digit, which noise never is."""
-    return (planes == 0).flatten(1).count_nonzero(dim=1) > planes[0].numel() / 2
+    """(object,): whether a plane has patches that are 0 to the last digit, which noise never is."""
+    is_masked = (planes == 0).flatten(1).count_nonzero(dim=1) > _FEW * planes[0].numel()
+    for index in is_masked.nonzero().flatten().tolist():  # integers may be 0 here and there
+        is_masked[index] = _patches_of_zeros(planes[index]).count_nonzero() > _FEW * planes[0].numel()
+    return is_masked
+
+
+def _patches_of_zeros(plane: Tensor) -> Tensor:
+    """(y, x) bool: the pixels of 0 that are part of 3x3 such pixels."""
+    other = (plane != 0).float()[None]
+    within = 1 - max_pool2d(other, 3, stride=1, padding=1)
+    return max_pool2d(within, 3, stride=1, padding=1)[0] > 0
 
 
 def _is_measured(planes: Tensor, *, masked: bool) -> Tensor:
     """(object, y, x): the finite pixels; where a mask of zeros counts as one, those outside it."""
     is_measured = planes.isfinite()
     if masked:
-        is_measured &= ~(_is_masked(planes)[:, None, None] & (planes == 0))
+        for index in _is_masked(planes).nonzero().flatten().tolist():
+            is_measured[index] &= ~_patches_of_zeros(planes[index])
     return is_measured
 
 
@@ -254,14 +268,15 @@ def _cells(card: ModelCard, store: CutoutStore, group: str, band: str) -> tuple[
 
 
 def _why_too_small(card: ModelCard, store: CutoutStore, group: str) -> str | None:
-    needed = card.field_px or 1
+    needed = card.field_px or MODELS[card.architecture].least_px
     for band in _present(card, store, group):
         if min(_cells(card, store, group, band)) < needed:
             height, width = store.shape(group, band)
             scale = store.pixel_scale_arcsec(group, band)
+            or_more = "" if card.field_px else " or more"
             return (
                 f'band {band} is {width * scale:.1f}" x {height * scale:.1f}" ({width}x{height} px); '
-                f'{card.title} looks at {needed * card.pixel_scale_arcsec:.1f}": '
+                f'{card.title} looks at {needed * card.pixel_scale_arcsec:.1f}"{or_more}: '
                 "ingest larger cutouts or choose another model"
             )
     return None

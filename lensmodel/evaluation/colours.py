@@ -50,7 +50,9 @@ def aperture_flux(
     inside = (x - x_arcsec[:, None])[:, None, :] ** 2 + (y - y_arcsec[:, None])[:, :, None] ** 2
     measured = np.isfinite(flux)
     clean = np.where(measured, flux, 0.0)
-    sky = np.median(clean.reshape(len(flux), -1), axis=1)
+    sky = np.array(
+        [np.median(plane[known]) if known.any() else 0.0 for plane, known in zip(flux, measured, strict=True)]
+    )
     total: Numbers = np.where(measured & (inside <= APERTURE_ARCSEC**2), clean - sky[:, None, None], 0.0).sum(
         axis=(1, 2)
     )

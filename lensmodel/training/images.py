@@ -16,6 +16,7 @@ from data.truth import TruthMasks
 from lensmodel.errors import TrainingError
 from lensmodel.evaluation.truth import Truth, truth_of
 from lensmodel.models import MODELS, Architecture
+from lensmodel.networks.evidence_net import noise_of
 
 _NOISE_FROM = 256  # objects whose noise is measured
 _EDGE_PX = 10  # a window keeps its target at least so far from the edge
@@ -263,7 +264,7 @@ def _bands_observed(number: int, bands: int, generator: torch.Generator) -> Tens
 def _as_if_observed_again(flux: Tensor, generator: torch.Generator) -> Tensor:
     flux = flux.clone()
     for row in _chosen(len(flux), _BLURRED, generator):
-        flux[row] = _smoothed(flux[row], float(_between(*_BLUR_PX, generator)))
+        flux[row] = _blurred(flux[row], float(_between(*_BLUR_PX, generator)), generator)
     for row in _chosen(len(flux), _NOISIER, generator):
         noise = torch.randn(flux.shape[1:], generator=generator)
         flux[row] += _between(0, _MOST_NOISE, generator) * noise
@@ -283,12 +284,16 @@ def drawn_gaps(x_px: Tensor, y_px: Tensor, size_px: int, generator: torch.Genera
         distance = torch.hypot(offset[None, :] - x, offset[:, None] - y)
         gaps[row] = distance > _between(*_MASK_PX, generator)
     for row in _chosen(len(gaps), _TORN, generator):
-        width = int(torch.randint(1, _TORN_PX, (), generator=generator))
-        target = int(float(x_px[row]) + (size_px - 1) / 2)
-        if target - width > _EDGE_PX:
-            gaps[row, :, :width] = True
-        elif size_px - width - target > _EDGE_PX:
-            gaps[row, :, size_px - width :] = True
+        width, quarter_turns = (
+            int(torch.randint(*range_, (), generator=generator)) for range_ in ((1, _TORN_PX), (0, 4))
+        )
+        _, x, _ = turned(
+            gaps[row], float(x_px[row]), float(y_px[row]), quarter_turns=quarter_turns, mirrored=False
+        )
+        if x + (size_px - 1) / 2 - width > _EDGE_PX:
+            torn = torch.zeros(size_px, size_px, dtype=torch.bool)
+            torn[:, :width] = True
+            gaps[row] = torch.rot90(torn, -quarter_turns)
     return gaps
 
 
@@ -302,11 +307,13 @@ def _between(low: float, high: float, generator: torch.Generator) -> Tensor:
     return low + (high - low) * torch.rand((), generator=generator)
 
 
-def _smoothed(image: Tensor, sigma_px: float) -> Tensor:
-    """Convolve (band, y, x) with a Gaussian."""
+def _blurred(image: Tensor, sigma_px: float, generator: torch.Generator) -> Tensor:
+    """Convolve (band, y, x) with a Gaussian; noise makes up for what that takes away, lest the image grow deeper."""
     offset = torch.arange(-2, 3)
     kernel = torch.exp(-0.5 * (offset / sigma_px) ** 2)
     kernel = kernel / kernel.sum()
     padded = functional.pad(image[:, None], (2, 2, 2, 2), mode="replicate")
     rows = functional.conv2d(padded, kernel.reshape(1, 1, 1, 5))
-    return functional.conv2d(rows, kernel.reshape(1, 1, 5, 1))[:, 0]
+    blurred = functional.conv2d(rows, kernel.reshape(1, 1, 5, 1))[:, 0]
+    lost = (noise_of(image[None])[0] ** 2 - noise_of(blurred[None])[0] ** 2).clamp(min=0).sqrt()
+    return blurred + lost[:, None, None] * torch.randn(image.shape, generator=generator)

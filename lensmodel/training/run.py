@@ -252,7 +252,8 @@ def _described(plan: TrainingPlan, learn: LabelledImages, check: LabelledImages)
 def _digest(images: LabelledImages) -> str:
     """Tells sets of images from each other: sha256 of their truth and of every ninth pixel along both axes."""
     digest = hashlib.sha256()
-    for value in (images.is_lens, images.x_px, images.y_px, images.flux[..., ::_DIGESTED, ::_DIGESTED]):
+    some = (value[..., ::_DIGESTED, ::_DIGESTED] for value in (images.lensed, images.flux))
+    for value in (images.is_lens, images.x_px, images.y_px, *some):
         digest.update(value.contiguous().numpy().tobytes())
     return digest.hexdigest()
 
