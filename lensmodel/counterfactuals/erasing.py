@@ -14,7 +14,7 @@ from scipy.sparse.linalg import spsolve
 
 from data.cutouts import Plane
 from data.region_shapes import offsets_arcsec
-from lensmodel.counterfactuals.galaxy_light import Centre, Image, Mask, galaxy_light, noise_of
+from lensmodel.counterfactuals.galaxy_light import Centre, Image, Mask, galaxy_light, scatter_of
 
 _REACH_ARCSEC = 5.0  # at least so far is the light of a galaxy followed
 _DEFAULT_FWHM_ARCSEC = 0.2
@@ -202,7 +202,7 @@ def _smoothed(left: Image, seen: Mask, sigma_px: float) -> Image:
 def _is_quiet(left: Image, seen: Mask) -> Mask:
     """Where only noise is left: no source rises above it, nor its wings. What is not seen says nothing."""
     smooth = _smoothed(left, seen, 1.5)
-    is_source = np.abs(smooth - np.median(smooth[seen])) > _QUIET_SIGMA * (noise_of(smooth[seen]) or 1.0)
+    is_source = np.abs(smooth - np.median(smooth[seen])) > _QUIET_SIGMA * (scatter_of(smooth[seen]) or 1.0)
     return ~np.asarray(ndimage.binary_dilation(is_source & seen, iterations=2), bool)
 
 

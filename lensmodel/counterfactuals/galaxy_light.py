@@ -28,7 +28,7 @@ _ROUNDS = 6
 _CENTRE_WITHIN_PX = 2.5
 
 
-def noise_of(flux: Image) -> float:
+def scatter_of(flux: Image) -> float:
     """Standard deviation of the sky from the median absolute deviation, 0 if there is none."""
     measured = flux[np.isfinite(flux)]
     return float(1.4826 * np.median(np.abs(measured - np.median(measured)))) if measured.size else 0.0
@@ -45,7 +45,7 @@ def galaxy_light(
     """
     seen = ~hidden & np.isfinite(flux)
     sky = float(np.median(flux[seen])) if seen.any() else 0.0
-    noise = noise_of(np.where(seen, flux, np.nan)) or 1.0
+    noise = scatter_of(np.where(seen, flux, np.nan)) or 1.0
     values = np.where(seen, flux, sky)
     found = [_peak_near(flux - sky, seen, centre) for centre in centres]
     galaxies = [_galaxy(values - sky, seen, centre, reach_px, fwhm_px, noise) for centre in found]
