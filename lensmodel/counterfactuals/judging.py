@@ -48,7 +48,7 @@ def counterfactuals(
 ) -> Iterator[Counterfactual]:
     """Erase and judge, one object after the other. networks : by the name under which their verdicts go.
 
-    An object's noise depends on the seed, its id and the bands that are read, whatever other objects are judged with it.
+    An object's noise depends on the seed, its id and the bands that are read, not on other objects.
     """
     # Pictures are made of the composite.
     wanted = {band for card, _ in networks.values() for band in card.bands} | {*campaign.survey.composite}
