@@ -205,13 +205,15 @@ def _lower_quartile(values: Tensor) -> Tensor:
         return ordered.gather(-1, last.clamp(min=0)[..., None] // 4)[..., 0]
     # The same values from NumPy, whose partition is vectorised and takes a tenth of the time.
     rows = values.detach().numpy()
+    has_gaps = np.isnan(rows).any(-1)
+    quartile = np.full(rows.shape[:-1], np.nan, rows.dtype)
     place = (rows.shape[-1] - 1) // 4
-    quartile = np.partition(rows, place, axis=-1)[..., place]  # NaN comes last here too
-    for index in np.argwhere(np.isnan(rows).any(-1)):
-        known = rows[tuple(index)]
-        known = known[~np.isnan(known)]
-        place = (len(known) - 1) // 4
-        quartile[tuple(index)] = np.partition(known, place)[place] if len(known) else np.nan
+    quartile[~has_gaps] = np.partition(rows[~has_gaps], place, axis=-1)[:, place]
+    for index in zip(*has_gaps.nonzero(), strict=True):
+        known = rows[index][~np.isnan(rows[index])]
+        if len(known):
+            place = (len(known) - 1) // 4
+            quartile[index] = np.partition(known, place)[place]
     return torch.from_numpy(quartile)
 
 
