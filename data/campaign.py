@@ -1,7 +1,6 @@
 """The campaign folder: where everything of one vetting campaign lies, and its settings in `campaign.toml`."""
 
 import hashlib
-import math
 import re
 import tomllib
 import uuid
@@ -14,7 +13,7 @@ from data.cutout_store import CutoutStore
 from data.errors import CampaignError
 from data.files import written_atomically
 from data.objects import ObjectTable
-from data.surveys import SURVEYS, Survey, canonical_band, survey_named
+from data.surveys import SURVEYS, Survey, canonical_band, is_believable_scale, survey_named
 
 REVEAL_POLICIES = ("open", "after-grade")
 
@@ -300,7 +299,7 @@ def _problems(values: dict[str, object]) -> Iterator[str]:
 
 
 def _is_scale(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and is_believable_scale(value)
 
 
 def _filter_problems(band_of_filter: object, survey: Survey) -> Iterator[str]:

@@ -3,7 +3,6 @@
 Running it again reads only what is new. An object's id is the catalogue's, else the file's stem.
 """
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -30,6 +29,7 @@ from data.readers.unit_reader import Found
 from data.readers.units import Rejected, SourceFile, Unit, find_units, list_files
 from data.rejections import Rejections
 from data.source_catalogue import SourceCatalogue, described
+from data.surveys import BELIEVABLE_SCALES, is_believable_scale
 
 _QUIET_S = 2.0  # a file that changed later than that may still be written
 
@@ -82,8 +82,8 @@ def ingest(
     CatalogueError
         If the catalogue cannot be read.
     """
-    if pixel_scale_arcsec is not None and not 0 < pixel_scale_arcsec < math.inf:
-        raise CampaignError(f"the pixel scale is {pixel_scale_arcsec:g} arcsec; expected a positive number")
+    if pixel_scale_arcsec is not None and not is_believable_scale(pixel_scale_arcsec):
+        raise CampaignError(f"the pixel scale is {pixel_scale_arcsec:g}; expected {BELIEVABLE_SCALES}")
     paths = list_files(sources, leave_out=_no_sources(campaign, catalogue))
     known = SourceCatalogue.open(catalogue) if catalogue is not None else None
     with held_alone(campaign.path / ".ingest.lock", doing="ingesting"):
@@ -92,6 +92,7 @@ def ingest(
         for source in sources if remember else ():
             campaign = remember_source(campaign, source)
             if pixel_scale_arcsec is not None:
+                _check_scale(campaign, source, pixel_scale_arcsec)
                 campaign = remember_pixel_scale(campaign, source, pixel_scale_arcsec)
         _remove_leftovers(campaign)
         rejections = Rejections(campaign.rejected_path)
@@ -339,6 +340,19 @@ def _ingested(campaign: Campaign) -> tuple[dict[str, str], dict[str, list[str]]]
         for file in files:
             ids_of_file.setdefault(file, []).append(object_id)
     return file_of_id, ids_of_file
+
+
+def _check_scale(campaign: Campaign, source: Path, pixel_scale_arcsec: float) -> None:
+    """Refuse another pixel scale for a source of which there are objects already: planes never change."""
+    place = source.resolve()
+    before = dict(campaign.pixel_scales_arcsec).get(str(place), pixel_scale_arcsec)
+    if before != pixel_scale_arcsec and any(
+        place in (Path(file), *Path(file).parents) for file in _ingested(campaign)[1]
+    ):
+        raise CampaignError(
+            f"{source} was ingested with a pixel scale of {before:g} arcsec, not {pixel_scale_arcsec:g}, and planes "
+            "never change: make a new campaign"
+        )
 
 
 def _remove_leftovers(campaign: Campaign) -> None:

@@ -9,6 +9,14 @@ from dataclasses import dataclass
 
 from data.errors import CampaignError
 
+_BELIEVABLE_ARCSEC = (1e-4, 100.0)
+BELIEVABLE_SCALES = f"arcsec between {_BELIEVABLE_ARCSEC[0]:g} and {_BELIEVABLE_ARCSEC[1]:g}"
+
+
+def is_believable_scale(pixel_scale_arcsec: float) -> bool:
+    """Whether an instrument may have such pixels; what is beyond is a mistake of units."""
+    return _BELIEVABLE_ARCSEC[0] < pixel_scale_arcsec < _BELIEVABLE_ARCSEC[1]
+
 
 @dataclass(frozen=True)
 class Band:

@@ -153,8 +153,14 @@ def _difference(given: Layout, expected: Layout) -> str:
 
 def _is_state_dict(state: object) -> bool:
     return isinstance(state, Mapping) and all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+        isinstance(name, str) and isinstance(value, Tensor) and _is_plain(value)
+        for name, value in state.items()
     )
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Real numbers, all of them there."""
+    return tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_complex()
 
 
 def _why_not_plain(file: Path, message: str) -> str:

@@ -11,7 +11,6 @@ if you like), then run `lensvet models add NAME.json`.
 import hashlib
 import importlib
 import json
-import math
 import os
 import re
 import shutil
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from data.files import write_json, written_atomically
+from data.surveys import BELIEVABLE_SCALES, SURVEYS, is_believable_scale
 from lensmodel.errors import ModelError, WeightsError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ SHIPPED = Path(__file__).parent / "weights"
 DEFAULT_MODEL = "evidence-net"
 _TRIAL_PX = 100
 _NAME = r"[a-z0-9][a-z0-9._-]{0,63}"  # it names folders
+MODEL_NAMES = "lower-case letters, digits, dots, dashes"
 _WILDE = "Wilde et al. 2022, MNRAS 512, 3464 (arXiv:2202.12776)"
 
 
@@ -241,11 +242,18 @@ def read_card(path: Path) -> ModelCard:
         values.setdefault("prior", None)
         values.setdefault("bands_may_be_missing", False)
         own = {field.name: values[field.name] for field in fields(ModelCard) if field.name != "weights_path"}
+        if not isinstance(own["bands"], list):
+            raise TypeError("bands is no list")
         card = ModelCard(**{**own, "bands": tuple(own["bands"])}, weights_path=weights_path)
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is no model card ({error!r}): see ModelCard for its fields") from error
     _check(card, path)
     return card
+
+
+def is_model_name(text: str) -> bool:
+    """Whether a model may be called so; see `MODEL_NAMES`."""
+    return re.fullmatch(_NAME, text) is not None
 
 
 def check_survey(card: ModelCard, survey: str) -> None:
@@ -269,7 +277,7 @@ def write_card(card: ModelCard, path: Path) -> None:
 
 
 def _check(card: ModelCard, path: Path) -> None:
-    if card.architecture not in MODELS:
+    if not isinstance(card.architecture, str) or card.architecture not in MODELS:
         raise ModelError(f"{path} is for architecture {card.architecture!r}; known are {', '.join(MODELS)}")
     for name, is_right, expected in _expectations(card):
         if not is_right:
@@ -283,12 +291,17 @@ def _expectations(card: ModelCard) -> list[tuple[str, bool, str]]:
     prior = card.prior
     row = MODELS[card.architecture]
     return [
-        ("name", bool(re.fullmatch(_NAME, str(card.name))), "lower-case letters, digits, dots, dashes"),
+        ("name", is_model_name(str(card.name)), MODEL_NAMES),
         ("sha256", bool(re.fullmatch("[0-9a-f]{64}", str(card.sha256))), "64 hexadecimal digits"),
-        ("bands", bool(card.bands) and all(isinstance(b, str) for b in card.bands), "a list of names"),
-        ("pixel_scale_arcsec", isinstance(scale, int | float) and 0 < scale < math.inf, "a positive number"),
+        (
+            "bands",
+            bool(card.bands) and all(isinstance(b, str) for b in card.bands) and _are_unique(card.bands),
+            "a list of different names",
+        ),
+        ("pixel_scale_arcsec", _is_number(scale) and is_believable_scale(scale), BELIEVABLE_SCALES),
         ("field_px", field_px is None or (isinstance(field_px, int) and field_px > 0), "pixels, or null"),
         *((name, isinstance(getattr(card, name), str), "text") for name in texts),
+        ("survey", card.survey in SURVEYS, f"one of {', '.join(SURVEYS)}"),
         ("predicts_position", isinstance(card.predicts_position, bool), "true or false"),
         (
             "bands_may_be_missing",
@@ -302,6 +315,10 @@ def _expectations(card: ModelCard) -> list[tuple[str, bool, str]]:
             "a share of lenses between 0 and 1, or null",
         ),
     ]
+
+
+def _are_unique(values: tuple[str, ...]) -> bool:
+    return len(set(values)) == len(values)
 
 
 def _is_number(value: object) -> bool:
@@ -343,9 +360,11 @@ def _recognised(file: Path) -> ModelCard:
 def _kept(card: ModelCard) -> ModelCard:
     taken = known_models().get(card.name)
     if taken is not None and taken.sha256 != card.sha256:
+        card_path = taken.weights_path.with_suffix(".json")
+        or_remove = "" if card_path.parent == SHIPPED else f", or remove {card_path} to replace that one"
         raise ModelError(
-            f"another model is called {card.name} ({taken.version}): write a card that gives this one a name "
-            f"of its own, or remove {taken.weights_path.with_suffix('.json')} to replace that one"
+            f"another model is called {card.name} ({taken.version}): give this one a name of its own on its card"
+            f"{or_remove}"
         )
     if taken is not None:
         return taken

@@ -173,6 +173,15 @@ def test_objects_without_regions_are_judged_as_they_are(tmp_path):
     [
         ("image\npoint(1,2) # text={nobody}\n", "line 2: .* has no object nobody"),
         ("image\npoint(8,8) # text={a}\ncircle(500,2,3) # text={a}\n", "no pixel of a is in its arcs"),
+        ("image\npoint(900,8) # text={a}\ncircle(8,8,3) # text={a}\n", "the lens is outside the cutout of a"),
+        (
+            "image\npoint(1e308,8) # text={a}\ncircle(8,8,3) # text={a}\n",
+            "the lens is outside the cutout of a",
+        ),
+        (
+            "icrs\npoint(10,-98) # text={a}\ncircle(10,9,3) # text={a}\n",
+            "'-98' is not a number that a point takes",
+        ),
         ("image\npoint(8,8) # text={a}\ncircle(2) # text={a}\n", "line 3: a circle does not have 1 numbers"),
     ],
 )

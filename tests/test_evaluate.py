@@ -13,6 +13,7 @@ import pytest
 
 from dashboard import cli
 from data.campaign import Campaign
+from lensmodel.errors import EvaluationError
 from lensmodel.evaluation.truth import truth_of
 from lensmodel.models import model_named
 from tests.fixtures.campaigns import add_objects, add_scores, filled_campaign
@@ -265,6 +266,12 @@ def test_members_colours_and_detectability_come_from_the_catalogue(tmp_path: Pat
     assert truth.quantities["arc_colour_mag"][0] == 1.5
     assert np.isnan(truth.quantities["arc_colour_mag"][1:]).all()  # no light in H has no colour
     assert truth.categories["source_colour"].tolist() == ["red", "blue", ""]
+
+
+def test_a_number_that_is_text_is_an_error_and_no_gap(tmp_path: Path):
+    rows = {"a": ({"class": "lens", "lens_x_arcsec": "abc", "lens_y_arcsec": 0.0}, 1.0)}
+    with pytest.raises(EvaluationError, match="column lens_x_arcsec is not of numbers"):
+        truth_of(scored_campaign(tmp_path / "campaign", rows), with_quantities=False)
 
 
 def test_the_fourth_member_of_a_rich_group_counts_too(tmp_path: Path):

@@ -390,12 +390,23 @@ def test_a_pixel_scale_is_for_images_that_state_none(campaign, source):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("scale", [0.0, -0.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("scale", [0.0, -0.1, 1e-300, float("nan"), float("inf")])
 def test_a_pixel_scale_that_is_none_is_refused_before_anything_is_read(campaign, source, scale):
     write_fits(source / "a_F814W.fits", picture())
-    with pytest.raises(CampaignError, match="expected a positive number"):
+    with pytest.raises(CampaignError, match=r"expected arcsec between 0\.0001 and 100"):
         ingest(campaign, [source], pixel_scale_arcsec=scale)
     assert len(campaign.objects()) == 0
+
+
+def test_another_pixel_scale_for_what_is_packed_is_refused(campaign, source):
+    write_fits(source / "a_F814W.fits", picture())
+    ingest(campaign, [source], pixel_scale_arcsec=0.5)
+    with pytest.raises(
+        CampaignError, match=r"was ingested with a pixel scale of 0.5 arcsec, not 0.05.* new campaign"
+    ):
+        ingest(open_campaign(campaign.path), [source], pixel_scale_arcsec=0.05)
+    assert dict(open_campaign(campaign.path).pixel_scales_arcsec) == {str(source.resolve()): 0.5}
+    ingest(open_campaign(campaign.path), [source], pixel_scale_arcsec=0.5)
 
 
 def test_the_pixel_scale_of_a_source_holds_for_its_later_files_and_for_no_others(campaign, source, tmp_path):

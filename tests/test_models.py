@@ -79,7 +79,9 @@ def test_adding_the_same_file_again_changes_nothing(tmp_path):
 
 def test_other_weights_under_a_name_that_is_taken_are_refused(tmp_path):
     first = added_model(tmp_path)
-    with pytest.raises(ModelError, match=r"another model is called ou-66 .* a name of its own, or remove"):
+    with pytest.raises(
+        ModelError, match=r"another model is called ou-66 .* a name of its own on its card, or remove"
+    ):
         added_model(tmp_path / "other", seed=1)
     assert model_named("ou-66") == first
 

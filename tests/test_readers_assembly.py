@@ -202,6 +202,14 @@ def test_the_catalogues_scale_counts_before_the_surveys_and_after_the_files(tmp_
     assert read_one(tmp_path, "des", Known(pixel_scale_arcsec=0.3)).planes["g"].pixel_scale_arcsec == 0.25
 
 
+def test_a_pixel_scale_that_cannot_be_is_not_taken_in_silence(tmp_path):
+    wcs = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CD1_1": -0.9, "CD2_2": 0.9}
+    write_fits(tmp_path / "a_g.fits", picture(), **wcs)
+    cutout = read_one(tmp_path, "des")
+    assert cutout.planes["g"].pixel_scale_arcsec == 0.263
+    assert "g: the header states 3.24e+03 arcsec per pixel; 0.263 is taken" in cutout.warnings
+
+
 def test_band_names_cannot_leave_the_store(tmp_path):
     for number, name in enumerate(("../../etc", "a/b", "RMS", "psf")):
         write_fits(tmp_path / f"{number}.fits", picture(), FILTER=name)

@@ -238,12 +238,12 @@ def test_what_no_training_left_is_not_begun_with(tmp_path: Path):
     with pytest.raises(TrainingError, match=r"holds no checkpoint\.ckpt"):
         learned_in(tmp_path)
     (tmp_path / "checkpoint.ckpt").write_bytes(b"no checkpoint")
-    with pytest.raises(TrainingError, match="is no checkpoint of Evidence network"):
+    with pytest.raises(TrainingError, match="no checkpoint of a training of Evidence network"):
         learned_in(tmp_path)
     torch.save(
         {"state_dict": {"learner.network.evidence.bias": torch.zeros(1)}}, tmp_path / "checkpoint.ckpt"
     )
-    with pytest.raises(TrainingError, match="is no checkpoint of Evidence network"):
+    with pytest.raises(TrainingError, match="no checkpoint of a training of Evidence network"):
         learned_in(tmp_path)
 
 
@@ -278,6 +278,36 @@ def test_a_new_training_forgets_the_curves_of_an_older_one(tmp_path: Path):
     train(*images, TrainingPlan(epochs=2, batch=8), folder=tmp_path)
     (tmp_path / "checkpoint.ckpt").unlink()
     train(*images, TrainingPlan(epochs=1, batch=8), folder=tmp_path)
+    assert [report.epoch for report in curves(tmp_path)] == [1]
+
+
+@pytest.mark.parametrize("left", [b"", b"PK\x03\x04 cut short", b"<html>", "other", "half"])
+def test_a_damaged_checkpoint_is_one_line_of_error_and_is_kept(tmp_path: Path, left: bytes | str):
+    images, path = split(spots(16), 4), tmp_path / "checkpoint.ckpt"
+    train(*images, TrainingPlan(epochs=1, batch=8), folder=tmp_path)
+    if left == "other":
+        torch.save({"state_dict": {}}, path)
+    else:
+        path.write_bytes(path.read_bytes()[:1000] if isinstance(left, str) else left)
+    before = path.read_bytes()
+    with pytest.raises(TrainingError, match=r"checkpoint.ckpt is damaged, or no checkpoint of .* restore it"):
+        train(*images, TrainingPlan(epochs=1, batch=8), folder=tmp_path)
+    assert path.read_bytes() == before
+    assert not list(tmp_path.glob(".*partial"))
+
+
+@pytest.mark.parametrize("plan", ["", "[1]", "{"])
+def test_a_damaged_plan_is_one_line_of_error(tmp_path: Path, plan: str):
+    images = split(spots(16), 4)
+    train(*images, TrainingPlan(epochs=1, batch=8), folder=tmp_path)
+    (tmp_path / "plan.json").write_text(plan)
+    with pytest.raises(TrainingError, match=r"plan.json is damaged"):
+        train(*images, TrainingPlan(epochs=1, batch=8), folder=tmp_path)
+
+
+def test_a_line_of_the_curves_that_a_kill_cut_short_is_left_out(tmp_path: Path):
+    line = '{"epoch": 1, "loss": 1.0, "auroc": 0.5, "position_error_arcsec": 0.1}\n'
+    (tmp_path / "curves.jsonl").write_text(line + line[:20])
     assert [report.epoch for report in curves(tmp_path)] == [1]
 
 
@@ -370,8 +400,8 @@ def test_training_runs_from_the_command_line(simulated: Campaign, tmp_path: Path
     assert (tmp_path / "out" / "metrics.json").is_file()
     assert "Median position error" in (tmp_path / "out" / "curves.html").read_text(encoding="utf-8")
     assert "auroc: " in capsys.readouterr().out
-    card = read_card(tmp_path / "out" / "evidence-net.json")
-    assert card.prior == 0.5
+    card = read_card(tmp_path / "out" / "out.json")
+    assert (card.name, card.prior) == ("out", 0.5), "the model is called as its folder"
     load_network(card)
     words[3] = str(tmp_path / "on")
     assert cli.main([*words, "--from", str(tmp_path / "out"), "--learning-rate", "0.001"]) == 0
@@ -379,7 +409,20 @@ def test_training_runs_from_the_command_line(simulated: Campaign, tmp_path: Path
 
 
 def test_on_several_devices_the_first_process_alone_writes_and_tells(simulated: Campaign, tmp_path: Path):
-    words = ["train", simulated.path, "--out", tmp_path, "--epochs", 2, "--validation", 20, "--devices", 2]
+    words = [
+        "train",
+        simulated.path,
+        "--out",
+        tmp_path,
+        "--epochs",
+        2,
+        "--validation",
+        20,
+        "--name",
+        "two",
+        "--devices",
+        2,
+    ]
     started = subprocess.Popen(
         [sys.executable, "-m", "dashboard.cli", *map(str, words)],
         stdout=subprocess.PIPE,
@@ -398,7 +441,7 @@ def test_on_several_devices_the_first_process_alone_writes_and_tells(simulated: 
     assert beginnings.count("auroc:") == 1
     assert [report.epoch for report in curves(tmp_path)] == [1, 2]
     assert len((tmp_path / "curves.jsonl").read_text(encoding="utf-8").splitlines()) == 2
-    load_network(read_card(tmp_path / "evidence-net.json"))
+    load_network(read_card(tmp_path / "two.json"))
 
 
 def test_ctrl_c_ends_a_training_with_a_word(simulated: Campaign, tmp_path: Path, capsys, monkeypatch):

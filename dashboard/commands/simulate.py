@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from dashboard.commands.whole_numbers import whole_from
-from data.simulations.menu import NIR, RECIPES
+from data.simulations.menu import LARGEST, NIR, RECIPES
 from data.workers import cores
 
 _MOST_WORKERS = 8  # each needs some 600 MB
@@ -19,11 +19,15 @@ The same command again goes on where it was stopped.
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("campaign", type=Path, metavar="CAMPAIGN", help="the campaign folder")
-    parser.add_argument("--survey", default="euclid", help="whose instrument (default: euclid)")
-    parser.add_argument("--number", type=int, required=True, metavar="N", help="how many cutouts")
+    parser.add_argument(
+        "--survey", default="euclid", choices=("euclid",), help="whose instrument (default: euclid)"
+    )
+    parser.add_argument(
+        "--number", type=whole_from(0, LARGEST), required=True, metavar="N", help="how many cutouts"
+    )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=whole_from(0, LARGEST),
         required=True,
         metavar="S",
         help="the same recipe and seed give the same cutouts",
@@ -54,7 +58,9 @@ def run(arguments: Namespace) -> None:
     from data.campaign import create_campaign, open_campaign
     from data.errors import CampaignError
     from data.simulations import simulate
+    from data.simulations.recipes import check_request
 
+    check_request(arguments.number, seed=arguments.seed, recipe=arguments.recipe, nir=arguments.nir)
     is_there = (arguments.campaign / "campaign.toml").exists()
     campaign = (
         open_campaign(arguments.campaign)

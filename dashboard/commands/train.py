@@ -1,17 +1,20 @@
 """`lensvet train`: weights of our own network from simulated campaigns."""
 
+import math
+import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dashboard.commands.whole_numbers import whole_from
+from lensmodel.models import MODEL_NAMES, is_model_name
 
 if TYPE_CHECKING:
     from lensmodel.training.plan import EpochReport
 
 HELP = "train evidence-net on simulated campaigns: weights, card, metrics and curves"
 EXAMPLES = """\
-  lensvet train lessons --out trained
+  lensvet train lessons --out trained                            the model is called trained, or --name NAME
   lensvet train lessons more-lessons --out trained --epochs 9 --threads 2      last: lensvet models add
   lensvet train lessons --out again --from trained --epochs 2 --learning-rate 0.0005
 Campaigns to learn from come from lensvet simulate, best with a recipe that has twins.
@@ -67,6 +70,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="R",
         help="at its peak; a tenth does to go on from an earlier training (default: 0.002)",
     )
+    parser.add_argument(
+        "--name",
+        type=_name,
+        metavar="NAME",
+        help="what the model is to be called (default: as the folder of --out)",
+    )
     parser.add_argument("--threads", type=whole_from(1), default=1, metavar="N", help="of torch (default: 1)")
 
 
@@ -81,6 +90,7 @@ def run(arguments: Namespace) -> None:
     from lensmodel.training.run import curves, learned_in, lessons, save_network, train
     from lensmodel.training.validation import measure
 
+    name = arguments.name or _name_after(arguments.out)
     torch.set_num_threads(arguments.threads)
     campaigns = [open_campaign(path) for path in arguments.campaigns]
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -110,7 +120,7 @@ def run(arguments: Namespace) -> None:
         )
     if network is None:  # on several devices the first process does the rest
         return
-    card = save_network(network, arguments.out)
+    card = save_network(network, arguments.out, name=name)
     metrics = measure(network, check)
     write_json(arguments.out / "metrics.json", metrics)
     for name, value in metrics.items():
@@ -118,8 +128,23 @@ def run(arguments: Namespace) -> None:
     print(f"{card.weights_path}; next: lensvet models add {card.weights_path.with_suffix('.json')}")
 
 
+def _name_after(folder: Path) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-._")[:64] or "trained"
+
+
+def _name(text: str) -> str:
+    if not is_model_name(text):
+        raise ArgumentTypeError(
+            f"{text!r} is no name of a model; expected {MODEL_NAMES}: give one with --name"
+        )
+    return text
+
+
 def _rate(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 < value <= 1:
         raise ArgumentTypeError(f"{text} is no learning rate; expected more than 0 and at most 1")
     return value

@@ -169,7 +169,14 @@ def _plane(band: str, parts: Sequence[Part], fallbacks: tuple[float, float]) -> 
     if rms is not None and (bad := _unmeasured(flux, rms)).any():
         flux[bad] = rms[bad] = np.nan
     scale, zero_point = flux_part.pixel_scale_arcsec, flux_part.zero_point_mag
-    scale = fallbacks[0] if math.isnan(scale) else scale
+    stated = flux_part.impossible_scale_arcsec
+    if math.isnan(scale):
+        scale = fallbacks[0]
+        if not math.isnan(stated):
+            problems = [
+                *problems,
+                f"{band}: the header states {stated:.3g} arcsec per pixel; {scale:g} is taken",
+            ]
     return Plane(
         flux=flux,
         pixel_scale_arcsec=float(f"{scale:.{_SCALE_DIGITS}g}"),

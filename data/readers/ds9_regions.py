@@ -232,9 +232,13 @@ def _pixel_position(word: str, axis: int) -> float:
 def _sky_position(word: str, axis: int) -> float:
     """Degrees, or sexagesimal: hours of right ascension, degrees of declination."""
     if not re.search(r"[:hm]", word):
-        return float(word.removesuffix("d"))
-    parts = [float(part) for part in re.split(r"[:hdms]", word.lstrip("+-")) if part]
-    if len(parts) != 3:
+        value = float(word.removesuffix("d"))
+    else:
+        parts = [float(part) for part in re.split(r"[:hdms]", word.lstrip("+-")) if part]
+        if len(parts) != 3:
+            raise ValueError(word)
+        value = parts[0] + parts[1] / 60 + parts[2] / 3600
+        value = (-value if word.startswith("-") else value) * (15 if axis == 0 else 1)
+    if not (-360 <= value <= 360 if axis == 0 else -90 <= value <= 90):
         raise ValueError(word)
-    value = parts[0] + parts[1] / 60 + parts[2] / 3600
-    return (-value if word.startswith("-") else value) * (15 if axis == 0 else 1)
+    return value

@@ -22,7 +22,7 @@ from data.readers.fits_header import Extension, FitsHeader, extensions
 from data.readers.fits_tables import table_contents
 from data.readers.naming import split_label
 from data.readers.parts import LARGEST_BYTES, UNKNOWN, Content, Part, along_bands, band_list
-from data.readers.sky_frames import frame_of, pixel_scale_arcsec
+from data.readers.sky_frames import frame_of, impossible_scale_arcsec, pixel_scale_arcsec
 
 READ_AT_ONCE_BYTES = 2**24  # a larger file is memory-mapped
 _GZIP = b"\x1f\x8b"
@@ -76,6 +76,7 @@ def header_part(header: FitsHeader, primary: FitsHeader, values: Any) -> Part:
         label=label,
         filter_name=next(filter(None, (h.text("BAND", "FILTER", "FILTERS") for h in both)), ""),
         pixel_scale_arcsec=pixel_scale_arcsec(header) if role == "flux" else UNKNOWN,
+        impossible_scale_arcsec=impossible_scale_arcsec(header) if role == "flux" else UNKNOWN,
         zero_point_mag=_zero_point(*both) if role == "flux" else UNKNOWN,
         sky=functools.partial(frame_of, header, header.shape),
     )

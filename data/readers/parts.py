@@ -30,6 +30,7 @@ class Part:
 
     values : (y, x); (n, y, x) where the file does not say whether n counts bands or objects.
     label : the band as the extension or key names it, or "". filter_name : as a keyword states it.
+    impossible_scale_arcsec : what the file states in place of a pixel scale that can be meant.
     sky : called for one part per object only, since a WCS costs more than reading the plane.
     """
 
@@ -38,6 +39,7 @@ class Part:
     label: str = ""
     filter_name: str = ""
     pixel_scale_arcsec: float = UNKNOWN
+    impossible_scale_arcsec: float = UNKNOWN
     zero_point_mag: float = UNKNOWN
     sky: Callable[[], TangentPlane | None] = _no_sky
 

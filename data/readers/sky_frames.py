@@ -13,19 +13,29 @@ from numpy.typing import NDArray
 
 from data.readers.fits_header import FitsHeader
 from data.sky import TangentPlane
+from data.surveys import is_believable_scale
 
 _SCALE_KEYWORDS = ("PIXSCALE", "PIXSCAX", "PIXSCAL1", "PIXSCAL", "PIXELSCL", "SECPIX", "SECPIX1", "SCALE")
-_BELIEVABLE_ARCSEC = (1e-4, 100.0)
 _NEEDS_FULL_WCS = ("A_ORDER", "B_ORDER", "PV1_1", "PV2_1", "PV2_3", "CPDIS1", "CPDIS2", "CQDIS1", "D2IMDIS1")
 
 
 def pixel_scale_arcsec(header: FitsHeader) -> float:
     """From the CD matrix, PC and CDELT, or a keyword in arcsec; NaN without one that can be meant."""
-    cd = _cd(header) if header.text("CTYPE1")[:4] in {"RA--", "DEC-", "GLON", "GLAT"} else None
-    if cd is not None and _is_believable(scale := 3600 * math.sqrt(abs(cd[0] * cd[3] - cd[1] * cd[2]))):
+    if is_believable_scale(scale := _celestial_scale_arcsec(header)):
         return scale
     stated = (header.number(keyword) for keyword in _SCALE_KEYWORDS)
-    return next((scale for scale in stated if _is_believable(scale)), math.nan)
+    return next((scale for scale in stated if is_believable_scale(scale)), math.nan)
+
+
+def impossible_scale_arcsec(header: FitsHeader) -> float:
+    """The scale that the WCS states, if no instrument can have it; else NaN."""
+    scale = _celestial_scale_arcsec(header)
+    return math.nan if is_believable_scale(scale) else scale
+
+
+def _celestial_scale_arcsec(header: FitsHeader) -> float:
+    cd = _cd(header) if header.text("CTYPE1")[:4] in {"RA--", "DEC-", "GLON", "GLAT"} else None
+    return math.nan if cd is None else 3600 * math.sqrt(abs(cd[0] * cd[3] - cd[1] * cd[2]))
 
 
 def frame_of(
@@ -178,10 +188,6 @@ def _rotation(header: FitsHeader, cdelt1: float, cdelt2: float) -> tuple[float, 
     angle = math.radians(header.number("CROTA2")) if "CROTA2" in header else 0.0
     ratio = cdelt2 / cdelt1 if cdelt1 and cdelt2 else math.nan
     return math.cos(angle), -math.sin(angle) * ratio, math.sin(angle) / ratio, math.cos(angle)
-
-
-def _is_believable(scale_arcsec: float) -> bool:
-    return _BELIEVABLE_ARCSEC[0] < scale_arcsec < _BELIEVABLE_ARCSEC[1]
 
 
 def _gnomonic(sky_deg: NDArray[np.float64], ra0_deg: float, dec0_deg: float) -> NDArray[np.float64]:

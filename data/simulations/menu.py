@@ -23,6 +23,7 @@ class Recipe:
 
 # How Y, J, H are sampled: on the grid of VIS, as in the Q1 mosaics, or in the detectors' own pixels.
 NIR = ("resampled", "native")
+LARGEST = 2**31 - 1  # of numbers of cutouts and of seeds
 
 _DEMO: dict[str, float] = {
     "arc": 14,

@@ -15,7 +15,7 @@ from data.simulations.configurations import CONFIGURATIONS
 from data.simulations.dice import Dice
 from data.simulations.instrument import BANDS, PsfShape, blur, draw_psf_shapes, kernels, record
 from data.simulations.light import Sky
-from data.simulations.menu import NIR, RECIPES, Recipe
+from data.simulations.menu import LARGEST, NIR, RECIPES, Recipe
 from data.simulations.native import NIR_BANDS, blur_native, native_marks, native_px, record_native
 from data.simulations.populations import POPULATIONS
 
@@ -145,8 +145,9 @@ def check_request(number: int, *, seed: int, recipe: str, nir: str = "resampled"
         raise CampaignError(f"the pixels of Y, J, H are {nir!r}; expected {' or '.join(NIR)}")
     if recipe not in RECIPES:
         raise CampaignError(f"recipe {recipe!r} is not known; known are {', '.join(RECIPES)}")
-    if number < 0 or seed < 0:
-        raise CampaignError(f"number is {number} and seed is {seed}; expected whole numbers from 0")
+    for name, value in (("number", number), ("seed", seed)):
+        if not 0 <= value <= LARGEST:
+            raise CampaignError(f"{name} is {value}; expected a whole number from 0 to {LARGEST}")
 
 
 def draw_chunk(seed: int, index: int, recipe: str, *, nir: str = "resampled") -> SimulatedChunk:

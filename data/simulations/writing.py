@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
+from itertools import tee
 
 import torch
 
@@ -77,33 +78,40 @@ def write_simulations(
                     "name another folder, or another seed"
                 )
         name_of_number = partial(object_id_of, seed=seed, recipe=recipe, nir=nir)
-        missing = {}
-        for index, first in enumerate(range(0, number, CHUNK)):
-            ids = map(name_of_number, range(first, min(first + CHUNK, number)))
-            if rows := [row for row, object_id in enumerate(ids) if object_id not in table]:
-                missing[index] = rows
+        missing, to_draw = tee(_missing(number, name_of_number, table))
         draw = partial(draw_chunk, seed, recipe=recipe, nir=nir)
-        for (index, rows), chunk in zip(missing.items(), _drawn(draw, list(missing), workers), strict=True):
+        chunks = _drawn(draw, (index for index, _ in to_draw), min(workers, math.ceil(number / CHUNK)))
+        for (index, rows), chunk in zip(missing, chunks, strict=True):
             cutouts = cutouts_of(chunk, seed=seed, recipe=recipe, first=index * CHUNK)
             masks = [chunk.lensed[row].numpy() for row in rows]
             table = _append(campaign, table, [cutouts[row] for row in rows], masks)
             added += len(rows)
             if on_progress:
                 on_progress(index * CHUNK + rows[-1] + 1)
-    if on_progress and not missing:
+    if on_progress and not added:
         on_progress(number)
     return added
 
 
-def _drawn(draw: Draw, indices: list[int], workers: int) -> Iterator[SimulatedChunk]:
-    """The chunks of these indices, in order, drawn ahead by processes where there are several of both."""
-    if min(workers, len(indices)) < 2:
+def _missing(
+    number: int, name_of_number: Callable[[int], str], table: ObjectTable
+) -> Iterator[tuple[int, list[int]]]:
+    """Chunks of which objects are not in the campaign, and their places in the chunk."""
+    for index, first in enumerate(range(0, number, CHUNK)):
+        ids = map(name_of_number, range(first, min(first + CHUNK, number)))
+        if rows := [row for row, object_id in enumerate(ids) if object_id not in table]:
+            yield index, rows
+
+
+def _drawn(draw: Draw, indices: Iterator[int], workers: int) -> Iterator[SimulatedChunk]:
+    """The chunks of these indices, in order, drawn ahead by processes if there are to be several."""
+    if workers < 2:
         for index in indices:
             with one_thread():
                 chunk = draw(index)
             yield chunk
         return
-    with worker_pool(min(workers, len(indices))) as pool:
+    with worker_pool(workers) as pool:
         ahead: deque[Future[bytes]] = deque()
         try:
             for index in indices:

@@ -114,7 +114,13 @@ def _drawn_subject(
             covered = drawn.covers(x, y)
             arcs = arcs & ~covered if region.is_taken_out else arcs | covered
         else:
-            points[region.role].append((float(drawn.points_arcsec[0, 0]), float(drawn.points_arcsec[0, 1])))
+            place = float(drawn.points_arcsec[0, 0]), float(drawn.points_arcsec[0, 1])
+            if not (x.min() <= place[0] <= x.max() and y.min() <= place[1] <= y.max()):
+                raise EvaluationError(
+                    f"{region.place}: the {region.role} is outside the cutout of {stored.object_id}: is it on another "
+                    "image?"
+                )
+            points[region.role].append(place)
     (lens,) = points["lens"]
     if not arcs.any():
         raise EvaluationError(

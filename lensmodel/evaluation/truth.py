@@ -209,8 +209,10 @@ def _texts(table: pa.Table, name: str) -> NDArray[np.str_]:
 
 def _numbers(table: pa.Table, name: str) -> Numbers:
     """A column as float64, NaN for null, for text and for a column that is not there."""
-    if name not in table.column_names or not _is_number(table.schema.field(name).type):
+    if name not in table.column_names or pa.types.is_null(table.schema.field(name).type):
         return np.full(table.num_rows, np.nan)
+    if not _is_number(table.schema.field(name).type):
+        raise EvaluationError(f"the catalogue's column {name} is not of numbers: correct it and ingest again")
     values = table[name].to_pylist()
     return np.array([np.nan if value is None else float(value) for value in values], np.float64)
 

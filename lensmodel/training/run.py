@@ -4,11 +4,11 @@ After a kill, training goes on from the last whole epoch; one seed gives the sam
 thread. On several devices Lightning runs the command once for each, of which the first alone writes and tells.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import logging
-import pickle
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -96,7 +96,7 @@ def train(
     Raises
     ------
     TrainingError
-        If the checkpoint is of another plan, or of other images.
+        If the checkpoint is damaged, of another plan, or of other images.
     KeyboardInterrupt
         On Ctrl-C; the checkpoint is that of the last whole epoch.
     """
@@ -124,6 +124,8 @@ def train(
     if trainer.is_global_zero:
         _check_plan(folder, _described(plan, learn, check))
     checkpoint = folder / _CHECKPOINT
+    if checkpoint.exists():
+        _read_checkpoint(checkpoint)
     with warnings.catch_warnings():
         # Lightning's own housekeeping, which concerns nobody here.
         warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*", category=FutureWarning)
@@ -154,14 +156,32 @@ def learned_in(folder: Path) -> tuple[dict[str, Tensor], str]:
     path = folder / _CHECKPOINT
     if not path.exists():
         raise TrainingError(f"{folder} holds no {_CHECKPOINT}: give the --out of an earlier lensvet train")
+    return _read_checkpoint(path), sha256_of(path)
+
+
+def _read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """What a checkpoint holds of network and helper, checked before anything is built on it."""
     learner = _untrained()
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
-        learner.load_state_dict({name.removeprefix("learner."): value for name, value in state.items()})
-    except (OSError, RuntimeError, KeyError, AttributeError, TypeError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"{path} is no checkpoint of {MODELS[_NAME].title}: {reason}") from error
-    return learner.state_dict(), sha256_of(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of archives that it then refuses
+            checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        state = {name.removeprefix("learner."): value for name, value in checkpoint["state_dict"].items()}
+        learner.load_state_dict(state)
+        is_whole = all(bool(value.isfinite().all()) for value in state.values())
+        is_whole &= {"epoch", "pytorch-lightning_version", "optimizer_states"} <= set(checkpoint)
+    except Exception as error:  # damaged bytes make the unpickler raise almost anything
+        raise _damaged(path, "checkpoint") from error
+    if not is_whole:
+        raise _damaged(path, "checkpoint")
+    return learner.state_dict()
+
+
+def _damaged(path: Path, what: str) -> TrainingError:
+    return TrainingError(
+        f"{path} is damaged, or no {what} of a training of {MODELS[_NAME].title}, and was not used: restore it, or "
+        "name another folder"
+    )
 
 
 def _untrained() -> Learner:
@@ -169,16 +189,22 @@ def _untrained() -> Learner:
     return Learner(EvidenceNet(bands=len(row.bands), pixel_scale_arcsec=row.pixel_scale_arcsec))
 
 
-def save_network(network: EvidenceNet, folder: Path) -> ModelCard:
-    """Write weights (state dict) and card to `folder`."""
-    weights_path = folder / f"{_NAME}.pt"
+def save_network(network: EvidenceNet, folder: Path, *, name: str = _NAME) -> ModelCard:
+    """Write weights (state dict) and card to `folder`; `name` is the model's.
+
+    Raises
+    ------
+    ModelError
+        If the name is not one that a model may have.
+    """
+    weights_path = folder / f"{name}.pt"
     content = io.BytesIO()  # torch.save to a path puts its name inside: another version for the same weights
     torch.save(network.state_dict(), content)
     with written_atomically(weights_path) as partial:
         partial.write_bytes(content.getvalue())
     row = MODELS[_NAME]
     card = ModelCard(
-        name=_NAME,
+        name=name,
         title=row.title,
         architecture=_NAME,
         bands=row.bands,
@@ -201,8 +227,14 @@ def curves(folder: Path) -> list[EpochReport]:
     path = folder / _CURVES
     if not path.exists():
         return []
-    reports = [EpochReport(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-    return sorted({report.epoch: report for report in reports}.values(), key=lambda report: report.epoch)
+    reports = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(
+            ValueError, TypeError
+        ):  # a line that a kill cut short: its epoch comes again
+            report = EpochReport(**json.loads(line))
+            reports[report.epoch] = report
+    return [reports[epoch] for epoch in sorted(reports)]
 
 
 class _AfterEachEpoch(Callback):
@@ -222,7 +254,11 @@ class _AfterEachEpoch(Callback):
             self._on_step(trainer.global_step, int(trainer.estimated_stepping_batches))
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
-        trainer.save_checkpoint(self._folder / _CHECKPOINT)  # by all processes, of which the first writes
+        # By all processes, of which the first writes; beside its place, since Lightning writes to another file system.
+        partial = self._folder / f".{_CHECKPOINT}.partial"
+        trainer.save_checkpoint(partial)
+        if trainer.is_global_zero:
+            partial.replace(self._folder / _CHECKPOINT)
         loss = float(trainer.callback_metrics["loss"])  # by all processes, of which it is the mean
         if trainer.is_global_zero:
             self._tell(trainer.current_epoch + 1, loss, module.learner.network)
@@ -270,7 +306,10 @@ def _check_plan(folder: Path, described: dict[str, Any]) -> None:
         (folder / _CURVES).unlink(missing_ok=True)
         write_json(path, described)
         return
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        before = dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    except (ValueError, TypeError) as error:
+        raise _damaged(path, "plan") from error
     differing = [name for name, value in described.items() if before.get(name) != value]
     options = [name for name in differing if not name.startswith("images_")]
     if options:
