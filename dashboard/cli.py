@@ -26,7 +26,11 @@ def main(words: Sequence[str] | None = None) -> int:
             raise
         return _fail(_one_line(error))
     except KeyboardInterrupt:
-        return _fail("stopped; the same command goes on from here")
+        return _fail("stopped; the same command " + _what_comes_after(arguments.command))
+
+
+def _what_comes_after(command: str) -> str:
+    return "begins again" if command in ("evaluate", "counterfactual", "export") else "goes on from here"
 
 
 def make_parser() -> argparse.ArgumentParser:

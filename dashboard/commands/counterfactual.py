@@ -57,7 +57,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="simulated lenses to take (default: 100)",
     )
     parser.add_argument(
-        "--resamples", type=whole_from(0), default=1000, metavar="N", help="for the intervals (default: 1000)"
+        "--resamples",
+        type=whole_from(0, 100_000),
+        default=1000,
+        metavar="N",
+        help="for the intervals (default: 1000)",
     )
     parser.add_argument(
         "--seed", type=whole_from(0), default=1, metavar="S", help="for noise and intervals (default: 1)"

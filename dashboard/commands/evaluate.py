@@ -43,7 +43,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "model's own prior, also where campaign.toml states another; may be repeated",
     )
     parser.add_argument(
-        "--resamples", type=whole_from(0), default=1000, metavar="N", help="for the intervals (default: 1000)"
+        "--resamples",
+        type=whole_from(0, 100_000),
+        default=1000,
+        metavar="N",
+        help="for the intervals (default: 1000)",
     )
     parser.add_argument(
         "--seed", type=whole_from(0), default=1, metavar="S", help="for the intervals (default: 1)"

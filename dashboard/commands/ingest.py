@@ -3,6 +3,8 @@
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
+from dashboard.commands.whole_numbers import whole_from
+
 HELP = "read, check and pack cutouts; what cannot be read goes to rejected.csv with its reason"
 EXAMPLES = """\
   lensvet ingest q1 cutouts/ --catalogue candidates.csv
@@ -37,7 +39,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "get later",
     )
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes that read (default: as fits the machine)"
+        "--workers",
+        type=whole_from(0, 64),
+        metavar="N",
+        help="processes that read (default: as fits the machine)",
     )
 
 

@@ -6,6 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dashboard.commands.whole_numbers import whole_from
+
 if TYPE_CHECKING:
     from data.campaign import Campaign
     from lensmodel.models import ModelCard
@@ -35,7 +37,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="with --follow: ids and columns of the files that arrive",
     )
-    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="images at once")
+    parser.add_argument(
+        "--batch-size", type=whole_from(1, 4096), default=16, metavar="N", help="images at once"
+    )
 
 
 def run(arguments: Namespace) -> None:
