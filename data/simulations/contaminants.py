@@ -51,6 +51,28 @@ def spiral(dice: Dice, sky: Sky) -> Truth:
     return finished(dice, sky, Galaxy(disc, mags), dice.uniform(0.1, 0.6))
 
 
+def disc_galaxy(dice: Dice, sky: Sky) -> Truth:
+    """What most galaxies are: a smooth disc at any inclination with a bulge, in some faint arms or star-forming clumps,
+    and up to two small galaxies beside it."""
+    x, y = dice.near_centre()
+    mag = dice.uniform(19.3, 23)
+    radius = (10 ** dice.normal(-0.05 - 0.1 * (mag - 20.5), 0.15)).clamp(0.2, 1.8)
+    disc = Sersic(x, y, dice.uniform(0.25, 1), dice.angle(), dice.uniform(0.8, 1.4), radius)
+    mags = with_colours(dice, mag, vis_y=dice.normal(0.75, 0.3), scatter=0.1)
+    arms = _with_arms(dice, sky, disc, numbers=(0.2, 0.6, 0.1, 0.1), widest_pitch=0.6, contrast=(-1, 0.8))
+    sky.add(arms, Galaxy(disc, mags).flux)
+    bulge = bulge_of(dice, disc, mags)
+    sky.add_galaxy(bulge.shape, bulge.flux)
+    for chance in (0.4, 0.3, 0.2):
+        _draw_clump(dice, sky, disc, mags, chance=chance)
+    for chance in (0.6, 0.3):
+        away, angle = dice.uniform(0.7, 3.5), dice.angle()
+        at = x + away * angle.cos(), y + away * angle.sin()
+        other = field_galaxy(dice, *at, brightest=22, present=dice.chance(chance))
+        sky.add_galaxy(other.shape, other.flux)
+    return finished(dice, sky, Galaxy(disc, mags), dice.uniform(0.1, 0.8))
+
+
 def ring_galaxy(dice: Dice, sky: Sky) -> Truth:
     """A red centre in a ring of young stars, even or lopsided; an inclined ring is an ellipse."""
     x, y = dice.near_centre()
@@ -176,6 +198,18 @@ def blend(dice: Dice, sky: Sky) -> Truth:
         shown = Galaxy(other.shape, other.mags - dice.uniform(0, 2.5)[:, None])
         sky.add_galaxy(shown.shape, shown.flux)
     return finished(dice, sky, bright, redshift)
+
+
+def _draw_clump(dice: Dice, sky: Sky, disc: Sersic, mags: Tensor, *, chance: float) -> None:
+    """A star-forming region in a disc, 2.5 to 5 magnitudes fainter and bluer."""
+    dx, dy = dice.in_disc(2 * disc.radius_arcsec)
+    one = torch.ones(dice.number)
+    shape = Sersic(
+        disc.x + dx, disc.y + dy, dice.uniform(0.5, 1), dice.angle(), one, dice.uniform(0.05, 0.15)
+    )
+    fainter = torch.where(dice.chance(chance), dice.uniform(2.5, 5), NOTHING_MAG)
+    bluer = dice.uniform(0.1, 0.5)[:, None] * _bluer()
+    sky.add_galaxy(shape, Galaxy(shape, mags + fainter[:, None] - bluer + bluer[:, :1]).flux)
 
 
 def _draw_blue_companion(dice: Dice, sky: Sky, host: Galaxy, *, chance: float) -> None:

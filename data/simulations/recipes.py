@@ -54,6 +54,7 @@ CONTAMINANT_SCENES: dict[str, Scene] = {
     "group with companions": groups.group_with_companions,
     "spiral": contaminants.spiral,
     "nearby galaxy": contaminants.nearby_galaxy,
+    "disc galaxy": contaminants.disc_galaxy,
     "blank sky": contaminants.blank_sky,
     "ring galaxy": contaminants.ring_galaxy,
     "edge-on disc": contaminants.edge_on_disc,
