@@ -22,6 +22,7 @@ from data.simulations.instrument import (
     binned,
     convolve,
     correlated_noise,
+    draw_psf_shapes,
     flux_of_mag,
     moffat,
     observe,
@@ -149,6 +150,29 @@ def test_a_psf_keeps_the_flux_and_has_the_width_it_was_given():
     assert float(blurred.sum()) == pytest.approx(7.0, rel=1e-4)
     assert float(blurred[54, 56] / blurred[54, 54]) > 0.5 > float(blurred[54, 57] / blurred[54, 54])
     assert float(blurred[54, 54]) == float(blurred.max())
+
+
+def test_a_psf_off_centre_moves_the_image_and_keeps_its_flux():
+    image = torch.zeros(40, 40)
+    image[20, 20] = 3
+    moved = convolve(image, moffat(40, fwhm_px=4.0, beta=3.0, centre_px=(1.5, -0.7)))
+    assert float(moved.sum()) == pytest.approx(3, rel=1e-4)
+    axis = torch.arange(40) - 20.0
+    near = moved[8:33, 8:33], axis[8:33]
+    assert float((near[0].sum(0) * near[1]).sum() / near[0].sum()) == pytest.approx(1.5, abs=0.1)
+    assert float((near[0].sum(1) * near[1]).sum() / near[0].sum()) == pytest.approx(-0.7, abs=0.1)
+
+
+def test_y_j_h_are_off_vis_in_half_of_the_draws_and_all_alike():
+    one = Dice(1, torch.Generator().manual_seed(3))
+    drawn = [draw_psf_shapes(one) for _ in range(400)]
+    assert all(
+        vis.centre_px == (0, 0) and y.centre_px == j.centre_px == h.centre_px for vis, y, j, h in drawn
+    )
+    offsets = torch.tensor([shapes[1].centre_px for shapes in drawn])
+    is_off = (offsets != 0).all(1)
+    assert 0.4 < float(is_off.float().mean()) < 0.6
+    assert float(offsets[is_off].std()) == pytest.approx(0.6, abs=0.08)
 
 
 def test_binning_keeps_the_flux():
