@@ -23,9 +23,10 @@ from data.simulations import simulate
 from data.simulations.instrument import BANDS, OPTICS
 from data.simulations.recipes import simulate_chunks
 from lensmodel.errors import TrainingError
-from lensmodel.models import load_network, read_card
+from lensmodel.models import add_model, load_network, read_card
 from lensmodel.networks import NetworkOutput
 from lensmodel.networks.evidence_net import EvidenceNet, noise_of
+from lensmodel.networks.wilde2022 import OU66
 from lensmodel.training import run
 from lensmodel.training.course import Course, Lessons, loader_of
 from lensmodel.training.images import (
@@ -224,7 +225,7 @@ def test_a_network_learns_to_see_spots_and_says_where(tmp_path: Path):
 def test_a_training_begins_with_what_an_earlier_one_learned(tmp_path: Path):
     images, plan = split(spots(40), 8), TrainingPlan(epochs=1, batch=8, learning_rate=1e-12)
     train(*images, replace(plan, learning_rate=2e-3), folder=tmp_path / "first")
-    earlier, digest = learned_in(tmp_path / "first")
+    earlier, digest = learned_in(str(tmp_path / "first"))
     plan = replace(plan, begins_with=digest)
     network = train(*images, plan, folder=tmp_path / "second", earlier=earlier)
     assert network is not None
@@ -234,17 +235,40 @@ def test_a_training_begins_with_what_an_earlier_one_learned(tmp_path: Path):
         train(*images, replace(plan, begins_with=None), folder=tmp_path / "second")
 
 
+@pytest.mark.parametrize("by", ["name", "card"])
+def test_a_training_begins_with_a_model_without_its_calibration(by: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("LENSVET_HOME", str(tmp_path / "home"))
+    network = EvidenceNet(bands=4, pixel_scale_arcsec=0.1).eval()
+    network.verdict_sharpness.fill_(3.0)
+    card = save_network(network, tmp_path, name="ours")
+    add_model(tmp_path / "ours.json")
+    earlier, digest = learned_in("ours" if by == "name" else str(tmp_path / "ours.json"))
+    assert digest == card.sha256
+    assert earlier["network.verdict_sharpness"] == 1
+    for name, value in network.stack.named_parameters():
+        assert torch.equal(value, earlier[f"network.stack.{name}"]), name
+
+
+def test_a_training_begins_with_no_model_of_another_network(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("LENSVET_HOME", str(tmp_path))
+    network = OU66(bands=1, pixel_scale_arcsec=0.3)
+    torch.save(network.state_dict(), tmp_path / "ou-j.pt")
+    add_model(tmp_path / "ou-j.pt")
+    with pytest.raises(TrainingError, match="OU-J is no Evidence network"):
+        learned_in("ou-j")
+
+
 def test_what_no_training_left_is_not_begun_with(tmp_path: Path):
     with pytest.raises(TrainingError, match=r"holds no checkpoint\.ckpt"):
-        learned_in(tmp_path)
+        learned_in(str(tmp_path))
     (tmp_path / "checkpoint.ckpt").write_bytes(b"no checkpoint")
     with pytest.raises(TrainingError, match="no checkpoint of a training of Evidence network"):
-        learned_in(tmp_path)
+        learned_in(str(tmp_path))
     torch.save(
         {"state_dict": {"learner.network.evidence.bias": torch.zeros(1)}}, tmp_path / "checkpoint.ckpt"
     )
     with pytest.raises(TrainingError, match="no checkpoint of a training of Evidence network"):
-        learned_in(tmp_path)
+        learned_in(str(tmp_path))
 
 
 def test_a_checkpoint_of_another_plan_is_not_gone_on_with(tmp_path: Path):

@@ -17,6 +17,7 @@ EXAMPLES = """\
   lensvet train lessons --out trained                            the model is called trained, or --name NAME
   lensvet train lessons more-lessons --out trained --epochs 9 --threads 2      last: lensvet models add
   lensvet train lessons --out again --from trained --epochs 2 --learning-rate 0.0005
+  lensvet train ours --out ours-net --from evidence-net --epochs 2 --learning-rate 0.001
 Campaigns to learn from come from lensvet simulate, best with a recipe that has twins.
 Ctrl-C keeps the last whole epoch; the same command again goes on after it.
 It trains on all GPUs in mixed precision, or on the CPU where there is none.
@@ -59,9 +60,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="earlier",
-        type=Path,
-        metavar="DIR",
-        help="begin with what an earlier training learned: its --out (default: from nothing)",
+        metavar="DIR|MODEL",
+        help="begin with what an earlier training learned: its --out, or a model by name or card (default: from none)",
     )
     parser.add_argument(
         "--learning-rate",

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from data.campaign import Campaign
 from data.files import write_json, written_atomically
+from lensmodel.checkpoint import load_weights
 from lensmodel.errors import TrainingError
-from lensmodel.models import MODELS, ModelCard, sha256_of, write_card
+from lensmodel.models import MODELS, ModelCard, known_models, read_card, sha256_of, write_card
 from lensmodel.networks.evidence_net import EvidenceNet
 from lensmodel.training.course import Course, Learner
 from lensmodel.training.images import LabelledImages, images_of, joined
@@ -145,18 +146,34 @@ def train(
     return network
 
 
-def learned_in(folder: Path) -> tuple[dict[str, Tensor], str]:
-    """(what the training in a folder has learned up to its last whole epoch, its digest).
+def learned_in(earlier: str) -> tuple[dict[str, Tensor], str]:
+    """(what to begin with, its digest): what the training in a folder has learned up to its last whole epoch, or the
+    weights of a model, given by its card or by its name in `known_models`, without its calibration.
 
     Raises
     ------
     TrainingError
-        If there is no checkpoint in the folder, or it is not one of this network.
+        If there is no folder with a checkpoint, card or model of that name; if it is not one of this network.
+    ModelError, WeightsError
+        If the card is damaged, or the weights are.
     """
-    path = folder / _CHECKPOINT
-    if not path.exists():
-        raise TrainingError(f"{folder} holds no {_CHECKPOINT}: give the --out of an earlier lensvet train")
-    return _read_checkpoint(path), sha256_of(path)
+    path = Path(earlier)
+    checkpoint = path / _CHECKPOINT
+    if checkpoint.exists():
+        return _read_checkpoint(checkpoint), sha256_of(checkpoint)
+    card = read_card(path) if path.suffix == ".json" and path.is_file() else known_models().get(earlier)
+    if card is None:
+        raise TrainingError(
+            f"{earlier} holds no {_CHECKPOINT} and is no model: give the --out of an earlier lensvet train, a card, "
+            "or a name of lensvet models"
+        )
+    if card.architecture != _NAME:
+        raise TrainingError(f"{card.title} is no {MODELS[_NAME].title}, and nothing else can be trained")
+    learner = _untrained()
+    uncalibrated = {name: value.clone() for name, value in learner.network.named_buffers(recurse=False)}
+    load_weights(learner.network, card.weights_path)
+    learner.network.load_state_dict(uncalibrated, strict=False)
+    return learner.state_dict(), card.sha256
 
 
 def _read_checkpoint(path: Path) -> dict[str, Tensor]:
