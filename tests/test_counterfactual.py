@@ -24,14 +24,14 @@ from lensmodel.models import network_class
 from tests.fixtures.campaigns import filled_campaign
 from tests.fixtures.networks import added_model, evidence_model
 
-JUDGED = 3  # of the four simulated lenses that have arcs
+JUDGED = 5  # of the simulated lenses that have arcs
 Q1_REGIONS = Path(__file__).parents[1] / "docs" / "euclid-q1-arcs.reg"
 
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory) -> Path:
     campaign = create_campaign(tmp_path_factory.mktemp("mocks") / "mocks", survey="euclid")
-    write_simulations(campaign, number=14, seed=4)
+    write_simulations(campaign, number=18, seed=4)
     return campaign.path
 
 
