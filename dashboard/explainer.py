@@ -1,6 +1,7 @@
 """Maps on demand, the newest request first, and maps of what comes next: in worker processes, where torch lives."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class Job:
     object_id: str
 
 
+_PATIENCE = 10  # added to the niceness of the process that computes ahead
 _INSPECTORS_AHEAD = 64  # for whom maps are computed ahead, the latest to ask
 
 
@@ -41,7 +43,8 @@ class Explainer:
 
     def __init__(self, campaign: Campaign, serve: Callable[[Path, Connection], None] | None = None) -> None:
         # Two, so that the map on screen does not wait for one that nobody looks at yet.
-        self._worker, self._worker_ahead = (_Worker(campaign.path, serve or serve_maps) for _ in range(2))
+        self._worker = _Worker(campaign.path, serve or serve_maps)
+        self._worker_ahead = _Worker(campaign.path, serve or serve_maps_ahead)
         self._wanted: dict[Job, _Wanted] = {}
         self._ahead: dict[str, list[Job]] = {}
         self._running_ahead: tuple[Job, asyncio.Future[LensVetError | None]] | None = None
@@ -168,6 +171,12 @@ class _Worker:
                 self._running = None
                 stop_child(process)
                 connection.close()
+
+
+def serve_maps_ahead(campaign_path: Path, connection: Connection) -> None:
+    """`serve_maps`, after all that somebody waits for."""
+    os.nice(_PATIENCE)
+    serve_maps(campaign_path, connection)
 
 
 def serve_maps(campaign_path: Path, connection: Connection) -> None:
