@@ -1,8 +1,9 @@
-"""Maps on demand: one worker process computes them, the newest request first; torch lives there."""
+"""Maps on demand, the newest request first, and maps of what comes next: in worker processes, where torch lives."""
 
 import asyncio
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -24,6 +25,10 @@ class Job:
     object_id: str
 
 
+_PATIENCE = 10  # added to the niceness of the process that computes ahead
+_INSPECTORS_AHEAD = 64  # for whom maps are computed ahead, the latest to ask
+
+
 @dataclass
 class _Wanted:
     done: asyncio.Future[None]
@@ -37,9 +42,14 @@ class Explainer:
     """
 
     def __init__(self, campaign: Campaign, serve: Callable[[Path, Connection], None] | None = None) -> None:
+        # Two, so that the map on screen does not wait for one that nobody looks at yet.
         self._worker = _Worker(campaign.path, serve or serve_maps)
+        self._worker_ahead = _Worker(campaign.path, serve or serve_maps_ahead)
         self._wanted: dict[Job, _Wanted] = {}
+        self._ahead: dict[str, list[Job]] = {}
+        self._running_ahead: tuple[Job, asyncio.Future[LensVetError | None]] | None = None
         self._draining: asyncio.Task[None] | None = None
+        self._draining_ahead: asyncio.Task[None] | None = None
 
     async def compute(self, job: Job) -> None:
         """Return once the map is in the store; what nobody waits for any more is not computed.
@@ -59,16 +69,30 @@ class Explainer:
         finally:
             wanted.waiting -= 1
 
+    def ahead(self, inspector: str, jobs: Sequence[Job]) -> None:
+        """Compute these, the first one first; they replace what was still ahead of the inspector."""
+        self._ahead.pop(inspector, None)
+        self._ahead[inspector] = list(jobs)
+        for longest_ago in list(self._ahead)[:-_INSPECTORS_AHEAD]:
+            del self._ahead[longest_ago]
+        if self._draining_ahead is None or self._draining_ahead.done():
+            self._draining_ahead = asyncio.get_running_loop().create_task(self._drain_ahead())
+
     def close(self) -> None:
-        """End the worker, also in the middle of a map."""
+        """End the workers, also in the middle of a map."""
+        self._ahead.clear()
         self._worker.close()
+        self._worker_ahead.close()
 
     async def _drain(self) -> None:
         while self._wanted:
             # Who walks through the queue wants the map of the object on screen, not of those passed by.
             job = next(reversed(self._wanted))
             wanted = self._wanted[job]
-            error = await asyncio.to_thread(self._worker.run, job) if wanted.waiting else None
+            if self._running_ahead and self._running_ahead[0] == job:
+                error = await asyncio.shield(self._running_ahead[1])
+            else:
+                error = await asyncio.to_thread(self._worker.run, job) if wanted.waiting else None
             del self._wanted[job]
             if not wanted.waiting:
                 wanted.done.cancel()
@@ -76,6 +100,22 @@ class Explainer:
                 wanted.done.set_result(None)
             else:
                 wanted.done.set_exception(error)
+
+    async def _drain_ahead(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._ahead:
+            inspector = next(iter(self._ahead))  # who has waited longest for one
+            jobs = self._ahead.pop(inspector)
+            if not jobs:
+                continue
+            self._running_ahead = (jobs[0], loop.create_future())
+            error = await asyncio.to_thread(self._worker_ahead.run, jobs[0])
+            self._running_ahead[1].set_result(error)
+            self._running_ahead = None
+            # Why the model cannot see an object is told to whoever asks; a worker that died is spared the rest.
+            rest = [] if isinstance(error, ServeError) else jobs[1:]
+            if inspector not in self._ahead:  # else something newer was asked for meanwhile
+                self._ahead[inspector] = rest
 
 
 class _Worker:
@@ -131,6 +171,12 @@ class _Worker:
                 self._running = None
                 stop_child(process)
                 connection.close()
+
+
+def serve_maps_ahead(campaign_path: Path, connection: Connection) -> None:
+    """`serve_maps`, after all that somebody waits for."""
+    os.nice(_PATIENCE)
+    serve_maps(campaign_path, connection)
 
 
 def serve_maps(campaign_path: Path, connection: Connection) -> None:

@@ -129,6 +129,89 @@ def test_other_requests_are_answered_while_a_map_is_computed(tmp_path):
         assert took_s < 0.4
 
 
+def ask_ahead(client, *object_ids: str, inspector: str | None = None, **other):
+    content = {"model": MODEL, "methods": ["evidence"], "object_ids": list(object_ids)} | other
+    headers = {"Cookie": f"lensvet_inspector={inspector}"} if inspector else None
+    return client.post("/api/v1/maps/ahead", json=content, headers=headers)
+
+
+def jobs_when(client, number: int) -> list[str]:
+    ends = time.monotonic() + 20
+    while len(jobs_of(client)) < number and time.monotonic() < ends:
+        time.sleep(0.02)
+    return jobs_of(client)
+
+
+def test_maps_asked_for_ahead_are_there_when_somebody_comes(tmp_path):
+    with serving(tmp_path, map_workers.spot_maps) as client:
+        assert ask_ahead(client, "a", "a/b").status_code == 202
+        assert jobs_when(client, 2) == ["a", "a/b"]
+        assert client.get(map_url("a/b")).status_code == 200
+        assert jobs_of(client) == ["a", "a/b"]
+
+
+def start_workers(client) -> None:
+    """Both, whatever they take to start."""
+    assert client.get(map_url("a")).status_code == 200
+    ask_ahead(client, "o0")
+    assert jobs_when(client, 2) == ["a", "o0"]
+
+
+def test_the_map_on_screen_does_not_wait_for_those_ahead_and_newer_ones_replace_older(tmp_path):
+    with serving(tmp_path, map_workers.slow_maps) as client:
+        start_workers(client)
+        ask_ahead(client, "o1", "o2", "o3", "o4")
+        jobs_when(client, 3)
+        ask_ahead(client, "o6", "o7")
+        assert client.get(map_url("a/b")).status_code == 200
+        done = jobs_when(client, 6)
+        assert done[2] == "o1"
+        assert done.index("a/b") <= 4
+        assert done.index("o6") < done.index("o7")
+        assert not {"o2", "o3", "o4"} & set(done)
+
+
+def test_a_map_that_is_being_computed_ahead_is_waited_for_and_not_computed_beside(tmp_path):
+    with serving(tmp_path, map_workers.slow_maps) as client:
+        start_workers(client)
+        ask_ahead(client, "o1")
+        jobs_when(client, 3)
+        assert client.get(map_url("o1")).status_code == 200
+        assert jobs_of(client) == ["a", "o0", "o1"]
+
+
+def test_inspectors_take_turns_ahead(tmp_path):
+    with serving(tmp_path, map_workers.slow_maps) as client:
+        ask_ahead(client, "o0", "o1", "o2", inspector="Ana")
+        ask_ahead(client, "o5", "o6", "o7", inspector="Ben")
+        assert "o5" in jobs_when(client, 3)[:3]
+
+
+def test_a_worker_that_dies_of_a_map_ahead_is_not_sent_after_the_rest(tmp_path):
+    with serving(tmp_path, map_workers.always_dying) as client:
+        ask_ahead(client, "o0", "o1", "o2")
+        jobs_when(client, 2)
+        time.sleep(0.5)
+        assert jobs_of(client) == ["o0", "o0"]
+        assert client.get(object_url("a")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("other", "status"),
+    [
+        ({"object_ids": ["nobody"]}, 404),
+        ({"model": "nothing-00000000"}, 404),
+        ({"methods": ["guesswork"]}, 404),
+        ({"object_ids": [f"o{n}" for n in range(8)] * 2}, 422),
+        ({"object_ids": "a"}, 422),
+    ],
+)
+def test_nothing_is_computed_ahead_of_what_is_not_known_or_too_much(tmp_path, other, status):
+    with serving(tmp_path, map_workers.spot_maps) as client:
+        assert ask_ahead(client, "a", **other).status_code == status
+        assert client.app.state.lensvet.explainer._worker_ahead._running is None
+
+
 def test_the_worker_ends_with_the_server_also_in_the_middle_of_a_map(tmp_path):
     with serving(tmp_path, map_workers.slow_maps) as client:
         client.get(map_url("a"))

@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 import numpy as np
 from fastapi import APIRouter
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +23,14 @@ from lensmodel.explain import METHODS
 router = APIRouter()
 
 POLL_S = 0.25
+
+
+class Ahead(BaseModel):
+    """Which maps will be wanted next."""
+
+    model: str = Field(max_length=200)
+    methods: list[str] = Field(max_length=4)
+    object_ids: list[str] = Field(max_length=8, description="the nearest first")
 
 
 @router.get("/objects/{object_id:path}/maps/{model}/{method}", response_class=Response)
@@ -47,6 +56,20 @@ async def get_map(
     return Response(
         body, media_type="application/octet-stream", headers={"Cache-Control": "private, no-cache"}
     )
+
+
+@router.post("/maps/ahead", status_code=202, response_class=Response)
+async def post_ahead(session: CurrentSession, ahead: Ahead) -> Response:
+    """Have maps of the candidates that come next computed; they are given out as all others are."""
+    state = session.state
+    versions = [
+        (await run_in_threadpool(state.version_with_method, ahead.model, method), method)
+        for method in ahead.methods
+    ]
+    objects = [await run_in_threadpool(state.stored, object_id) for object_id in ahead.object_ids]
+    jobs = [Job(version, method, one.object_id) for one in objects for version, method in versions]
+    state.explainer.ahead(session.inspector, jobs)
+    return Response(status_code=202)
 
 
 def packed(

@@ -7,12 +7,17 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from tests.benchmarks.rows import Row, at_most
+from data.maps import MapStore
+from lensmodel.models import default_model
+from lensmodel.scoring import score as score_campaign
+from tests.benchmarks.rows import Row, at_least, at_most
 from tests.fixtures.browsers import open_chromium
 from tests.fixtures.galaxies import campaign_of, cutout, galaxy, score
 from tests.fixtures.servers import lensvet_process, wait_until_healthy
 
 CANDIDATES = 64
+PACED, PACE_MS = 30, 2000
+METHODS_AHEAD = ("grad-cam", "occlusion")
 PORT = 5071
 PAINTED = "document.querySelector('[data-testid=stage]')?.dataset.objectId"
 
@@ -46,7 +51,11 @@ def bench() -> list[Row]:
     """Rows for one inspector in one browser on this machine."""
     with tempfile.TemporaryDirectory() as folder, open_chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
-        return [*_grading(Path(folder), page), _demo_start(Path(folder), page)]
+        return [
+            *_grading(Path(folder), page),
+            _maps_ahead(Path(folder), page),
+            _demo_start(Path(folder), page),
+        ]
 
 
 def _grading(folder: Path, page: Page) -> list[Row]:
@@ -69,6 +78,35 @@ def _grading(folder: Path, page: Page) -> list[Row]:
         ),
         at_most("key to vote acknowledged, p95", _p95(saved), 150, "ms", reference=_median(saved, what)),
     ]
+
+
+def _maps_ahead(folder: Path, page: Page) -> Row:
+    """How often the maps of a candidate are there when the inspector comes to it, two seconds after the one before."""
+    card = default_model()
+    planes = [galaxy(n, shape=(100, 100)) for n in range(PACED + 1)]
+    campaign = campaign_of(folder / "ahead", [cutout(f"object {n}", p) for n, p in enumerate(planes)])
+    score_campaign(campaign, card)
+    stores = [MapStore(campaign.maps_path(card.version, method)) for method in METHODS_AHEAD]
+    ready = 0
+    with lensvet_process(["serve", str(campaign.path), "--port", str(PORT)], log=folder / "ahead.log"):
+        wait_until_healthy(f"http://127.0.0.1:{PORT}")
+        page.goto(f"http://127.0.0.1:{PORT}/vet")
+        page.wait_for_function(PAINTED)
+        page.wait_for_timeout(10_000)  # an inspector looks at the first one while the process starts
+        for _ in range(PACED):
+            before = page.evaluate(PAINTED)
+            page.keyboard.press("c")
+            page.wait_for_function(f"(before) => ![undefined, before].includes({PAINTED})", arg=before)
+            stored = campaign.objects().get(page.evaluate(PAINTED))
+            ready += stored is not None and all(store.read(stored) is not None for store in stores)
+            page.wait_for_timeout(PACE_MS)
+    return at_least(
+        "maps there when the inspector comes, one grade in 2 s",
+        ready / PACED,
+        0.95,
+        "of candidates",
+        reference=f"{' and '.join(METHODS_AHEAD)} of {card.name}, {PACED} candidates of 100x100 px",
+    )
 
 
 def _demo_start(folder: Path, page: Page) -> Row:

@@ -141,6 +141,11 @@ export class Candidates {
     });
   }
 
+  /** Have the server compute maps that will be wanted next; they come when they are asked for. */
+  computeAhead(modelVersion, methods, objectIds) {
+    postJson("maps/ahead", { model: modelVersion, methods, object_ids: objectIds }).catch(() => {});
+  }
+
   mapReady(objectId, modelVersion, method) {
     return this.mapsKept.ready(mapKey(objectId, modelVersion, method));
   }

@@ -17,6 +17,7 @@ import { toolbar } from "./toolbar.js";
 import { chosen } from "./votes.js";
 
 const PREFETCH = 8;
+const MAPS_AHEAD = 4; // candidates whose maps the server computes before somebody asks
 const POLL_MS = 2000;
 const BLINK_MS = 600;
 const RETRY_MS = 1000;
@@ -284,10 +285,18 @@ class Vet {
       if (entry.decision === undefined) this.candidates.details(entry.object_id).catch(() => {});
     }
     for (const entry of this.queue.behind(PREFETCH)) this.candidates.planes(entry).then(() => this.updateStrip(), () => {});
+    this.computeAhead(ahead.slice(0, MAPS_AHEAD).map(({ object_id }) => object_id));
     const [next] = ahead;
     if (next && this.explanation.method && this.campaign.reveal === "open") {
       this.candidates.map(next.object_id, this.model.version, this.explanation.method).catch(() => {});
     }
+  }
+
+  /** Maps that inspectors look at most, and the one that is on screen first. */
+  computeAhead(objectIds) {
+    const offered = this.methods.map(({ name }) => name);
+    const wanted = [...new Set([this.settings.method, "grad-cam", "occlusion"])].filter((name) => offered.includes(name));
+    if (objectIds.length && wanted.length) this.candidates.computeAhead(this.model.version, wanted, objectIds);
   }
 
   thumbnail(objectId) {
