@@ -1,11 +1,15 @@
 """Which bands of an image say something, and what a whole band is worth to the verdict."""
 
+import numpy as np
 import torch
+from astropy.stats import sigma_clip
 from torch import Tensor
 
 from lensmodel.errors import ExplanationError
 from lensmodel.models import ModelCard
 from lensmodel.networks import LensNetwork, evaluating
+
+_SIGMAS = 3.0  # from the median: what is further is light, not noise
 
 
 def bands_there(normalised: Tensor) -> Tensor:
@@ -14,6 +18,12 @@ def bands_there(normalised: Tensor) -> Tensor:
     A band that is one constant is missing or empty, and that constant may tell the network so.
     """
     return normalised.amin((1, 2)) != normalised.amax((1, 2))
+
+
+def faint_pixels(band: Tensor) -> Tensor:
+    """The pixels (pixel,) of a band (y, x) that are noise: those left when outliers have been clipped."""
+    kept = sigma_clip(band.numpy(), sigma=_SIGMAS, stdfunc="mad_std", masked=False)
+    return torch.from_numpy(kept[np.isfinite(kept)])
 
 
 def logit_changes_without(network: LensNetwork, card: ModelCard, flux: Tensor) -> dict[str, float]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lensmodel.errors import ExplanationError
+from lensmodel.explain.bands import bands_there, faint_pixels
 from lensmodel.explain.cams import layer_number
 from lensmodel.explain.receptive_field import flat_layers, map_cells
 from lensmodel.networks import LensNetwork, evaluating
@@ -30,14 +31,14 @@ def class_image(
 ) -> NDArray[np.float32]:
     """The lens as the network imagines it: gradient ascent on the logit from blank sky (Simonyan et al. 2013, eq. 1).
 
-    shape : (band, y, x) of the image, which is normalised, as is what comes back. decay : weight of the squared
-    distance from the median of the blank sky, per pixel, against the logit.
-    seed : of the noise in the blank sky.
+    shape : (band, y, x) of the image that comes back, on the scale of normalised images. decay : weight of the mean
+    squared distance from the sky's level, against the logit. seed : of the noise in the sky.
     """
     with torch.inference_mode(False), evaluating(network):
-        image = _blank_sky(network, shape, seed)
+        galaxy = bright_galaxy(network, shape)
+        low, high = galaxy.amin(), galaxy.amax()
+        image = _sky_about(galaxy, seed)
         grey = image.median()
-        low, high = bounds(network, shape)
 
         def height(now: Tensor) -> Tensor:
             logit: Tensor = network(now[None]).logit[0]
@@ -75,9 +76,9 @@ def deep_dream(
         layers = flat_layers(network.features)
         seen = layers[: layer_number(layers, layer) + 1]
         map_cells(seen, (image.shape[1], image.shape[2]))
-        there = image.amin((1, 2), keepdim=True) != image.amax((1, 2), keepdim=True)
-        low, high = bounds(network, (image.shape[0], image.shape[1], image.shape[2]))
-        low, high = torch.minimum(low, image.amin()), torch.maximum(high, image.amax())
+        there = bands_there(image)[:, None, None]
+        galaxy = bright_galaxy(network, (image.shape[0], image.shape[1], image.shape[2]))
+        low, high = torch.minimum(galaxy.amin(), image.amin()), torch.maximum(galaxy.amax(), image.amax())
         generator = torch.Generator().manual_seed(seed)
         detail = torch.zeros_like(image)
         for size in _sizes(seen, (image.shape[1], image.shape[2]), octaves):
@@ -90,18 +91,21 @@ def deep_dream(
     return dream
 
 
-def bounds(network: LensNetwork, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
-    """Least and greatest of what `normalise` makes of a bright round galaxy in noise, of `shape` (band, y, x)."""
+def bright_galaxy(network: LensNetwork, shape: tuple[int, int, int]) -> Tensor:
+    """What `normalise` makes of a bright round galaxy in noise, of `shape` (band, y, x): it bounds the images."""
     y, x = (torch.arange(length) - (length - 1) / 2 for length in shape[1:])
     galaxy = _PEAK * torch.exp(-(y[:, None].square() + x.square()) / (2 * (min(shape[1:]) / 8) ** 2))
     flux = galaxy + torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    normalised = network.normalise(flux[None])
-    return normalised.amin(), normalised.amax()
+    return network.normalise(flux[None])[0].detach()
 
 
-def _blank_sky(network: LensNetwork, shape: tuple[int, int, int], seed: int) -> Tensor:
-    noise = torch.randn((1, *shape), generator=torch.Generator().manual_seed(seed))
-    return network.normalise(noise)[0].detach()
+def _sky_about(galaxy: Tensor, seed: int) -> Tensor:
+    """An image of the galaxy's size with nothing but draws from its faint pixels, band by band."""
+    generator = torch.Generator().manual_seed(seed)
+    faint = [faint_pixels(band) for band in galaxy]
+    return torch.stack(
+        [pixels[torch.randint(len(pixels), galaxy.shape[1:], generator=generator)] for pixels in faint]
+    )
 
 
 def _climbed(image: Tensor, height: Callable[[Tensor], Tensor], *, step: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ _AT_ONCE = 16  # steps
 def explain(network: LensNetwork, normalised: Tensor, *, steps: int = 64) -> NDArray[np.float32]:
     """What each pixel adds to the logit, summed over bands; the pixels add up to `logit(image) - logit(sky)`.
 
-    normalised : (band, y, x). The sky is `sky_for` it. steps : of Gauss-Legendre quadrature along the way.
+    normalised : (band, y, x). The sky is `sky_for` it. steps : of Gauss-Legendre quadrature along the way;
+    with 64, what the pixels add up to was off by up to 0.2 on trained networks, whose ReLUs bend the way.
     """
     # Tensors made in inference mode have no gradients; a clone outside it does.
     with torch.inference_mode(False):

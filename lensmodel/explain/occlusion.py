@@ -7,18 +7,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from astropy.stats import sigma_clip
 from numpy.typing import NDArray
 from torch import Tensor
 
 from lensmodel.errors import ExplanationError
 from lensmodel.explain import BASELINES, UNITS
-from lensmodel.explain.bands import bands_there
+from lensmodel.explain.bands import bands_there, faint_pixels
 from lensmodel.explain.windows import Stack
 from lensmodel.networks import LensNetwork
 
 _AT_ONCE = 128  # squares
-_SIGMAS = 3.0  # from the median: what is further is light, not noise
 
 # Corners (square, 2) to what the image becomes in the squares (square, band, y, x).
 _Fill = Callable[[Tensor], Tensor]
@@ -171,9 +169,8 @@ def _medians(image: Tensor, height: int, width: int, seed: int) -> _Fill:
 
 
 def _noise(image: Tensor, height: int, width: int, seed: int) -> _Fill:
-    """Draws from the pixels of each band that are noise: those left when outliers are clipped."""
     generator = torch.Generator().manual_seed(seed)
-    faint = [_faint_pixels(band) for band in image]
+    faint = [faint_pixels(band) for band in image]
 
     def fill(corners: Tensor) -> Tensor:
         shape = (len(corners), height, width)
@@ -181,11 +178,6 @@ def _noise(image: Tensor, height: int, width: int, seed: int) -> _Fill:
         return torch.stack(drawn, dim=1)
 
     return fill
-
-
-def _faint_pixels(band: Tensor) -> Tensor:
-    kept = sigma_clip(band.numpy(), sigma=_SIGMAS, stdfunc="mad_std", masked=False, copy=True)
-    return torch.from_numpy(kept[np.isfinite(kept)])
 
 
 _FILLS: dict[str, Callable[[Tensor, int, int, int], _Fill]] = {
