@@ -44,7 +44,8 @@ def test_every_method_explains_every_network_it_says_it_can(architecture):
         expected = explain(network.eval(), card, image, name, **little_work(name))
         assert (expected.shape, expected.dtype) == (tuple(image.shape[1:]), np.float32)
         assert np.isfinite(expected[image.shape[1] // 2, image.shape[2] // 2])
-        assert np.ptp(expected[np.isfinite(expected)]) > 0
+        # Grad-CAM is blank where all speaks against a lens.
+        assert np.ptp(expected[np.isfinite(expected)]) > 0 or "grad-cam" in name
         assert method.signed or np.nanmin(expected) >= 0
         network.train()
         np.testing.assert_array_equal(explain(network, card, image, name, **little_work(name)), expected)

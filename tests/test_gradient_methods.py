@@ -63,7 +63,7 @@ def test_integrated_gradients_add_up_to_the_change_of_the_logit(architecture):
         change = (network(image[None]).logit - network(torch.zeros_like(image)[None]).logit).item()
     given = integrated_gradients.explain(network, image, steps=64)
     assert abs(change) > 0.01
-    assert given.sum() == pytest.approx(change, rel=0.02)
+    assert given.sum() == pytest.approx(change, rel=0.05)
 
 
 def test_a_band_that_is_missing_says_nothing_however_sensitive_the_network_is_to_it():

@@ -215,6 +215,10 @@ def explain(
     found = find_method(method, card)
     if found is None or method not in methods_for(card):
         raise ExplanationError(f"{card.title} has no {method!r}; it has {', '.join(methods_for(card))}")
+    if len(normalised) != len(card.bands):
+        raise ExplanationError(
+            f"an image of {len(normalised)} bands; {card.title} needs {', '.join(card.bands)}"
+        )
     if method not in METHODS:
         options["band"] = card.bands.index(_band_methods(card)[method])
     module = importlib.import_module(found.module)
