@@ -3,7 +3,8 @@
 As in Wilde et al. 2022, who hide squares of 4 px (OU-200) or 1 px (OU-66) with zeros.
 """
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,7 +17,8 @@ from lensmodel.explain.bands import bands_there, faint_pixels
 from lensmodel.explain.windows import Stack
 from lensmodel.networks import LensNetwork
 
-_AT_ONCE = 128  # squares
+_BLOCKS = 4  # along an axis of the image: squares of one block are computed together
+_LEAST, _MOST = 4, 12  # squares along a block
 
 # Corners (square, 2) to what the image becomes in the squares (square, band, y, x).
 _Fill = Callable[[Tensor], Tensor]
@@ -57,12 +59,11 @@ def explain(
     _check(side, stride, baseline, unit)
     hidden = _hidden_bands(normalised, band)
     tops, lefts = _first_pixels(height, side, stride), _first_pixels(width, side, stride)
-    corners = torch.cartesian_prod(torch.tensor(tops), torch.tensor(lefts))
     fill = _FILLS[baseline](normalised, min(side, height), min(side, width), seed)
-    logits = torch.cat(list(_logits(network, normalised, corners, fill, hidden))).double()
+    after = _logits(network, normalised, tops, lefts, fill, hidden).double()
     before = network(normalised[None]).logit.double()
-    change = logits - before if unit == "logit" else logits.sigmoid() - before.sigmoid()
-    return _mean_of_cover(change.reshape(len(tops), len(lefts)).numpy(), tops, lefts, side, (height, width))
+    change = after - before if unit == "logit" else after.sigmoid() - before.sigmoid()
+    return _mean_of_cover(change.numpy(), tops, lefts, side, (height, width))
 
 
 def usual_window_px(length: int) -> int:
@@ -120,18 +121,31 @@ def _mean_of_cover(
 
 
 def _logits(
-    network: LensNetwork, image: Tensor, corners: Tensor, fill: _Fill, hidden: Tensor
-) -> Iterator[Tensor]:
-    """Logits with each square hidden in these bands, some squares at a time."""
+    network: LensNetwork, image: Tensor, tops: list[int], lefts: list[int], fill: _Fill, hidden: Tensor
+) -> Tensor:
+    """Logits (top, left) with each square hidden in these bands.
+
+    Squares that are near one another go together: at the edge of the image, what they change is cut off alike.
+    """
     stack = Stack.of(network.features, image)
-    for some in torch.split(corners, _AT_ONCE):
-        filled = fill(some)
-        squares = _cut(image, some, *filled.shape[2:])
+    logits = image.new_empty(len(tops), len(lefts))
+    blocks = itertools.product(_blocks(len(tops)), _blocks(len(lefts)))
+    for rows, columns in blocks:
+        corners = torch.cartesian_prod(torch.tensor(tops[rows]), torch.tensor(lefts[columns]))
+        filled = fill(corners)
+        squares = _cut(image, corners, *filled.shape[2:])
         squares[:, hidden] = filled[:, hidden]
         if stack is None:
-            yield network(_with_squares(image, some, squares)).logit
+            output = network(_with_squares(image, corners, squares))
         else:
-            yield network.judge(stack.maps_with(some, squares)).logit
+            output = network.judge(stack.maps_with(corners, squares))
+        logits[rows, columns] = output.logit.reshape(logits[rows, columns].shape)
+    return logits
+
+
+def _blocks(number: int) -> list[slice]:
+    length = min(max(-(-number // _BLOCKS), _LEAST), _MOST)
+    return [slice(first, first + length) for first in range(0, number, length)]
 
 
 def _cut(image: Tensor, corners: Tensor, height: int, width: int) -> Tensor:

@@ -93,15 +93,21 @@ def _seen(first: Tensor, length: int, step: Step, number: int) -> tuple[Tensor, 
 
 def _cut(around: Tensor, windows: _Windows, rows: Tensor, columns: Tensor) -> Tensor:
     """Pixels at `rows` (square, y) and `columns` (square, x), of the square's window or else of `around`."""
-    height, width = windows.values.shape[2:]
-    y, x = rows - windows.top[:, None], columns - windows.left[:, None]
-    is_inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
+    channels, height, width = windows.values.shape[1:]
+    y, x = (rows - windows.top[:, None])[:, :, None], (columns - windows.left[:, None])[:, None, :]
+    is_inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    # Channels last: a pixel is copied as a whole, and convolutions like it better.
+    pixels = torch.cat([_pixels(around[None]), _pixels(windows.values)])
     square = torch.arange(len(rows))[:, None, None]
-    y, x = y.clamp(0, height - 1)[:, :, None], x.clamp(0, width - 1)[:, None, :]
-    # Channels last: indexing then copies whole pixels, and convolutions like it better.
-    own = windows.values.permute(0, 2, 3, 1)[square, y, x]
-    others = around.permute(1, 2, 0).contiguous()[rows[:, :, None], columns[:, None, :]]
-    return torch.where(is_inside[..., None], own, others).permute(0, 3, 1, 2)
+    own = around[0].numel() + (square * height + y) * width + x
+    others = rows[:, :, None] * around.shape[2] + columns[:, None, :]
+    taken = pixels.index_select(0, torch.where(is_inside, own, others).flatten())
+    return taken.reshape(*is_inside.shape, channels).permute(0, 3, 1, 2)
+
+
+def _pixels(images: Tensor) -> Tensor:
+    """The pixels (pixel, channel) of images (image, channel, y, x), row by row."""
+    return images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
 
 
 def _unpadded(layer: nn.Module, image: Tensor) -> Tensor:
