@@ -21,7 +21,7 @@ from data.errors import StoreError
 from data.label_store import LabelStore
 from data.objects import StoredObject
 from lensmodel.errors import ModelError
-from lensmodel.explain import METHODS, methods_for
+from lensmodel.explain import METHODS, find_method, methods_for
 from lensmodel.models import DEFAULT_MODEL, ModelCard, model_named
 
 RANKINGS_KEPT = 8
@@ -119,8 +119,10 @@ class ServerState:
         UnknownMapError
             If there is no such model or method, or the model has no such method.
         """
-        if method not in METHODS:
-            raise UnknownMapError(f"method is {method!r:.40}; expected one of {', '.join(METHODS)}")
+        if find_method(method) is None:
+            raise UnknownMapError(
+                f"method is {method!r:.40}; expected one of {', '.join(METHODS)}, or occlusion-BAND"
+            )
         card = self.card(model)
         if card is None and model not in self.scored_versions():
             raise UnknownMapError(
@@ -135,9 +137,10 @@ class ServerState:
         from data.maps import MapStore
 
         path = self.campaign.maps_path(model_version, method)
-        if not path.exists():
+        found = find_method(method)
+        if found is None or not path.exists():
             return None
-        return MapStore(path, signed=METHODS[method].signed, unit=METHODS[method].unit).read(stored)
+        return MapStore(path, signed=found.signed, unit=found.unit).read(stored)
 
     def reference_scale_arcsec(self, stored: StoredObject) -> float:
         """Pixel scale of the band on whose grid maps lie, NaN if unknown."""

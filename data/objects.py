@@ -116,7 +116,7 @@ class ObjectTable:
     def rows_of(self, object_ids: Iterable[str]) -> list[StoredObject]:
         """The objects of these ids, in their order; an id that is not there is left out."""
         rows = [self._row_of[i] for i in object_ids if i in self._row_of]
-        return [_stored_object(values) for values in self.table.take(rows).to_pylist()]
+        return [_stored_object(values) for values in self.table.take(pa.array(rows, pa.int64())).to_pylist()]
 
     def row_numbers(self, object_ids: Iterable[str]) -> NDArray[np.int64]:
         """The row of each id, -1 where there is none."""

@@ -66,6 +66,12 @@ def test_a_map_arrives_as_it_was_computed_with_its_place(tmp_path):
     assert header["position"]["y_arcsec"] == pytest.approx(-0.25)
 
 
+def test_a_map_of_one_band_comes_by_the_bands_name_and_is_signed(tmp_path):
+    with serving(tmp_path, map_workers.spot_maps) as client:
+        header, _ = unframed(client.get(map_url("a", method="occlusion-vis")).content, b"LVM1")
+    assert (header["method"], header["signed"], header["unit"]) == ("occlusion-vis", True, "change of p")
+
+
 @pytest.mark.parametrize(
     ("object_id", "model", "method"),
     [
@@ -74,6 +80,8 @@ def test_a_map_arrives_as_it_was_computed_with_its_place(tmp_path):
         ("a", "../../scores", "evidence"),
         ("a", MODEL, "guesswork"),
         ("a", MODEL, "../occlusion"),
+        ("a", MODEL, "occlusion-../../scores"),
+        ("a", MODEL, "occlusion,unit=logit"),
     ],
 )
 def test_what_is_not_known_is_404_and_starts_no_process(tmp_path, object_id, model, method):

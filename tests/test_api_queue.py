@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from dashboard.queue_order import ORDERS
+from lensmodel.models import default_model
 from tests.fixtures.campaigns import MODEL, add_objects, add_scores, filled_campaign
 from tests.fixtures.servers import API, as_inspector, running_server
 
@@ -138,3 +139,15 @@ def test_the_campaign_names_every_choice_of_the_page(client):
     assert [order["name"] for order in campaign["orders"]] == list(ORDERS)
     assert [model["version"] for model in campaign["models"]] == [MODEL]
     assert {"name", "title", "shows", "cannot_say", "unit", "signed"} == set(campaign["methods"][0])
+
+
+def test_the_campaign_names_the_methods_of_each_model_band_by_band(client):
+    add_scores(client.campaign, LOGITS, model=default_model().version)
+    campaign = client.get(f"{API}/campaign").json()
+    (model,) = campaign["models"]
+    titles = {method["name"]: method["title"] for method in campaign["methods"]}
+    assert model["methods"][:3] == ["evidence", "grad-cam", "occlusion"]
+    assert set(model["methods"]) <= set(titles)
+    assert [titles[name] for name in model["methods"][-4:]] == [
+        f"Occlusion in {band}" for band in default_model().bands
+    ]

@@ -14,10 +14,12 @@ import pytest
 from dashboard import cli
 from dashboard.commands import COMMANDS
 from data.campaign import open_campaign
+from data.cutouts import Cutout
 from data.errors import CampaignError
 from tests.fixtures.campaigns import add_scores, filled_campaign
-from tests.fixtures.networks import evidence_model
+from tests.fixtures.networks import added_model, evidence_model
 from tests.fixtures.odd_files import picture, write_fits
+from tests.fixtures.packed import fill, planes
 from tests.fixtures.servers import API, address_in, lensvet_process
 
 
@@ -119,6 +121,47 @@ def test_a_filter_or_a_pixel_scale_that_cannot_be_is_refused(campaign, words, co
     assert complaint in error
     assert error.strip().count("\n") == 0
     assert campaign.settings_path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["grad-cam", "--window", "4"], "Grad-CAM has no option window_px; it has layer"),
+        (
+            ["occlusion-vis", "--layer", "4"],
+            "Occlusion in VIS has no option layer; it has window_px, stride_px",
+        ),
+        (["saliency", "--unit", "logit"], "Saliency has no option unit; it has none"),
+        (["occlusion-z"], "OU-66 has no occlusion-z; it has grad-cam"),
+    ],
+)
+def test_an_option_of_another_method_is_refused_in_a_line(campaign, tmp_path, words, complaint, capsys):
+    added_model(tmp_path)
+    assert run("explain", campaign.path, "--model", "ou-66", "--method", *words) == 1
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.strip().count("\n") == 0
+
+
+def test_maps_with_options_say_where_they_are_and_the_usual_ones_are_not_touched(campaign, tmp_path, capsys):
+    fill(campaign, [Cutout("a", planes((200, 200)))])
+    version = added_model(tmp_path).version
+    words = ["--window", 33, "--stride", 11, "--baseline", "noise", "--unit", "logit"]
+    assert run("explain", campaign.path, "--model", "ou-66", "--method", "occlusion-vis", *words) == 0
+    path = campaign.maps_path(version, "occlusion-vis,baseline=noise,stride_px=11,unit=logit,window_px=33")
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"1 maps computed, 0 were there: {path}" in said
+    assert path.exists()
+    assert not campaign.maps_path(version, "occlusion-vis").exists()
+
+
+def test_occlusion_says_when_it_took_full_passes(campaign, tmp_path, monkeypatch, capsys):
+    fill(campaign, [Cutout("a", planes((64, 64)), kind="colour")])  # refused, which takes no time
+    added_model(tmp_path)
+    for is_local, says in ((True, False), (False, True)):
+        monkeypatch.setattr("lensmodel.explain.objects.are_local", lambda _, so=is_local: so)
+        assert run("explain", campaign.path, "--model", "ou-66", "--method", "occlusion") == 0
+        assert ("every square took a pass of the whole image" in capsys.readouterr().out) == says
 
 
 def test_a_filter_of_another_instrument_is_scored_as_the_band_that_it_is_taken_for(

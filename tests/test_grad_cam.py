@@ -6,6 +6,7 @@ import torch
 
 from lensmodel.errors import ExplanationError
 from lensmodel.explain import explain, grad_cam
+from lensmodel.explain.cams import last_relu
 from lensmodel.explain.receptive_field import flat_layers, map_cells
 from tests.fixtures.networks import added_model, random_network, tiny_network
 
@@ -17,7 +18,7 @@ def an_image(bands=4, side=66, seed=0):
 @pytest.mark.parametrize(("name", "side", "expected"), [("ou-66", 66, 27), ("ou-200", 200, 20)])
 def test_the_last_relu_is_the_usual_layer(name, side, expected):
     network = random_network(name)
-    assert grad_cam.last_relu(flat_layers(network.features)) == expected
+    assert last_relu(flat_layers(network.features)) == expected
     usual = grad_cam.explain(network, an_image(side=side))
     np.testing.assert_array_equal(usual, grad_cam.explain(network, an_image(side=side), layer=expected))
 

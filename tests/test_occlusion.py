@@ -5,12 +5,15 @@ import doctest
 import numpy as np
 import pytest
 import torch
+from captum.attr import Occlusion
 from torch import nn
 
-from lensmodel.explain import occlusion
-from lensmodel.explain.windows import Stack
+from lensmodel.errors import ExplanationError
+from lensmodel.explain import BASELINES, UNITS, occlusion
+from lensmodel.explain.windows import Stack, are_local
+from lensmodel.models import MODELS
 from lensmodel.networks import NetworkOutput
-from tests.fixtures.networks import random_network, tiny_network
+from tests.fixtures.networks import lively_network, random_network, tiny_network
 
 
 def an_image(bands, shape, seed=0):
@@ -20,8 +23,9 @@ def an_image(bands, shape, seed=0):
 def by_full_passes(network, image, corners, side, hidden):
     with torch.inference_mode():
         images = image.repeat(len(corners), 1, 1, 1)
-        for one, (top, left) in zip(images, corners, strict=True):
-            one[:, top : top + side, left : left + side] = hidden
+        squares = hidden if isinstance(hidden, torch.Tensor) else [hidden] * len(corners)
+        for one, (top, left), square in zip(images, corners, squares, strict=True):
+            one[:, top : top + side, left : left + side] = square
         return network(images).logit
 
 
@@ -46,10 +50,9 @@ def test_recomputing_windows_gives_what_full_passes_give(name, shape, side):
     corners += [(random.integers(last_y + 1), random.integers(last_x + 1)) for _ in range(12)]
     with torch.inference_mode():
         stack = Stack.of(network.features, image)
-        given = network.judge(
-            stack.maps_with_hidden(torch.tensor(corners), side, torch.full((len(image),), 0.25))
-        ).logit
-    expected = by_full_passes(network, image, corners, side, 0.25)
+        squares = torch.rand(len(corners), len(image), side, side, generator=torch.Generator().manual_seed(2))
+        given = network.judge(stack.maps_with(torch.tensor(corners), squares)).logit
+    expected = by_full_passes(network, image, corners, side, squares)
     torch.testing.assert_close(given, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -72,18 +75,141 @@ def test_hiding_a_square_does_not_touch_a_missing_band(missing):
     assert np.abs(drawn).max() > 0
 
 
-def test_the_map_is_the_change_of_p_on_each_square():
-    network = tiny_network()
-    image = an_image(2, (34, 31))
-    drawn = occlusion.explain(network, image, window_px=10, hidden=0.5)
-    before = network(image[None]).logit.sigmoid().item()
-    rows = [(0, slice(0, 10)), (10, slice(10, 20)), (20, slice(20, 30)), (24, slice(30, 34))]
-    columns = [(0, slice(0, 10)), (10, slice(10, 20)), (20, slice(20, 30)), (21, slice(30, 31))]
-    for top, its_rows in rows:
-        for left, its_columns in columns:
-            after = by_full_passes(network, image, [(top, left)], 10, 0.5).sigmoid().item()
-            np.testing.assert_allclose(drawn[its_rows, its_columns], after - before, atol=1e-6)
-    assert drawn.shape == (34, 31)
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize(("side", "stride"), [(10, 10), (10, 4), (7, 1), (50, 50)])
+def test_a_pixel_has_the_mean_change_of_the_squares_that_cover_it(side, stride, unit):
+    network, image = tiny_network(), an_image(2, (34, 31))
+    drawn = occlusion.explain(network, image, window_px=side, stride_px=stride, unit=unit)
+    total, number = np.zeros((34, 31)), np.zeros((34, 31))
+    tops, lefts = ({*range(0, length - side + 1, stride), max(length - side, 0)} for length in (34, 31))
+    corners = [(top, left) for top in tops for left in lefts]
+    logits = by_full_passes(network, image, corners, side, 0.0).double()
+    before = network(image[None]).logit.double().detach()
+    changes = logits - before if unit == "logit" else logits.sigmoid() - before.sigmoid()
+    for (top, left), change in zip(corners, changes.tolist(), strict=True):
+        total[top : top + side, left : left + side] += change
+        number[top : top + side, left : left + side] += 1
+    np.testing.assert_allclose(drawn, total / number, atol=1e-6)
+    assert np.ptp(drawn) > 1e-4 or side == 50
+
+
+def test_captum_draws_the_same_map():
+    """An independent code: Occlusion of captum, squares that overlap by half."""
+    network, image = lively_network("ou-66"), an_image(4, (66, 66))
+    with torch.inference_mode():
+        expected = Occlusion(lambda images: network(images).logit).attribute(
+            image[None],
+            sliding_window_shapes=(4, 22, 22),
+            strides=(4, 11, 11),
+            baselines=0.0,
+            perturbations_per_eval=64,
+        )
+    drawn = occlusion.explain(network, image, window_px=22, stride_px=11, unit="logit")
+    np.testing.assert_allclose(drawn, -expected[0, 0], atol=1e-5 * np.abs(drawn).max())
+
+
+def stopped_short(monkeypatch):
+    """Only the fallback is left."""
+    monkeypatch.setattr(occlusion.Stack, "of", lambda *_: None)
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+@pytest.mark.parametrize(
+    ("name", "shape"), [("ou-66", (66, 66)), ("evidence-net", (41, 50)), ("tiny", (31, 40))]
+)
+@pytest.mark.parametrize("band", [None, 1])
+def test_windows_and_full_passes_draw_the_same_map(name, shape, baseline, band, monkeypatch):
+    network = tiny_network() if name == "tiny" else lively_network(name)
+    image = an_image(2 if name == "tiny" else 4, shape)
+    options = {"window_px": 9, "stride_px": 8, "baseline": baseline, "unit": "logit", "band": band}
+    fast = occlusion.explain(network, image, **options)
+    stopped_short(monkeypatch)
+    np.testing.assert_allclose(fast, occlusion.explain(network, image, **options), atol=1e-5, rtol=1e-5)
+    assert np.ptp(fast) > 1e-3
+
+
+def squares_seen(monkeypatch, image, **options):
+    """What the network sees where a square is hidden, for each square: the whole images."""
+    network, seen = _Brightness(), []
+    stopped_short(monkeypatch)
+    monkeypatch.setattr(
+        network, "forward", lambda images: seen.append(images.clone()) or network.judge(images)
+    )
+    occlusion.explain(network, image, **options)
+    return torch.cat(seen[:-1])
+
+
+def test_the_median_is_that_of_the_band_about_the_square(monkeypatch):
+    image = an_image(2, (12, 12))
+    image[:, 4:8, 4:8] = 100.0
+    seen = squares_seen(monkeypatch, image, window_px=4, baseline="median")
+    for band in (0, 1):
+        about = image[band].clone()
+        about[4:8, 4:8] = torch.nan
+        assert (seen[4, band, 4:8, 4:8] == about.nanmedian()).all()
+        about = image[band, :8, :8].clone()
+        about[:4, :4] = torch.nan
+        assert (seen[0, band, :4, :4] == about.nanmedian()).all()
+    everywhere = squares_seen(monkeypatch, image, window_px=12, baseline="median")
+    assert (everywhere[0, 1] == image[1].median()).all()
+
+
+def test_noise_is_drawn_from_the_faint_pixels_of_its_band_and_again_with_the_seed(monkeypatch):
+    image = an_image(2, (12, 12))
+    image[1] += 5
+    image[:, 4:8, 4:8] = 100.0
+    seen = squares_seen(monkeypatch, image, window_px=4, baseline="noise")
+    for band, other in ((0, 1), (1, 0)):
+        hidden = seen[4, band, 4:8, 4:8]
+        assert hidden.max() < 10
+        assert torch.isin(hidden, image[band]).all()
+        assert not torch.isin(hidden, image[other]).any()
+        assert len(hidden.unique()) > 4
+    assert torch.equal(seen, squares_seen(monkeypatch, image, window_px=4, baseline="noise"))
+    assert not torch.equal(seen, squares_seen(monkeypatch, image, window_px=4, baseline="noise", seed=1))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"window_px": 0}, "window_px is 0; expected 1 or more"),
+        ({"window_px": 4, "stride_px": 5}, "stride_px is 5; expected 1 to 4"),
+        ({"window_px": 4, "stride_px": 0}, "stride_px is 0; expected 1 to 4"),
+        ({"baseline": "grey"}, "baseline is 'grey'; expected one of zero, median, noise"),
+        ({"unit": "sigma"}, "unit is 'sigma'; expected one of probability, logit"),
+        ({"band": 0}, "band 1 of 2 is missing or one constant"),
+    ],
+)
+def test_what_makes_no_map_is_refused(options, complaint):
+    image = an_image(2, (31, 31))
+    image[0] = -1
+    with pytest.raises(ExplanationError, match=complaint):
+        occlusion.explain(tiny_network(), image, **options)
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_windows_can_do_every_network_that_we_have(architecture):
+    assert are_local(random_network(architecture).features)
+
+
+class _Widened(nn.Conv2d):
+    def forward(self, image):
+        return super().forward(image) + image.mean((1, 2, 3), keepdim=True)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.InstanceNorm2d(2), nn.GroupNorm(1, 2), nn.MaxPool2d(2, ceil_mode=True), nn.AvgPool2d(3, padding=1),
+     nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect"), nn.PReLU(), _Widened(2, 2, 1)],
+)  # fmt: skip
+def test_layers_that_see_more_than_a_window_get_full_passes(layer):
+    """Also a class of one's own: what its forward pass does is not known."""
+    network = type("_Mixed", (_Brightness,), {"features": nn.Sequential(nn.Conv2d(2, 2, 1), layer)})()
+    image = an_image(2, (9, 9))
+    assert not are_local(network.features)
+    drawn = occlusion.explain(network, image, window_px=3, unit="logit")
+    expected = by_full_passes(network, image, [(3, 6)], 3, 0.0) - network(image[None]).logit
+    assert drawn[4, 7] == pytest.approx(expected.item(), abs=1e-5)
 
 
 class _Brightness(nn.Module):
@@ -137,7 +263,7 @@ def test_full_passes_leave_a_missing_band_alone_too(monkeypatch):
     image[1] = -1.0
     monkeypatch.setattr(network, "forward", lambda images: seen.append(images) or network.judge(images))
     occlusion.explain(network, image, window_px=3)
-    hidden = seen[-1]
+    hidden = seen[0]
     assert (hidden[:, 1] == -1).all()
     assert (hidden[5, 0, 3:6, 6:9] == 0).all()
 

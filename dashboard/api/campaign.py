@@ -14,7 +14,7 @@ from dashboard.session import Session
 from dashboard.state import ServerState
 from data.priors import prior_of
 from data.votes import CONTAMINANTS, FLAGS, GRADES, TAGS, Term
-from lensmodel.explain import METHODS, methods_for
+from lensmodel.explain import METHODS, Method, find_method, methods_for
 
 router = APIRouter()
 
@@ -76,7 +76,7 @@ def described(session: Session) -> dict[str, object]:
         "tags": _terms(TAGS),
         "flags": _terms(FLAGS),
         "models": [_model(state, name) for name in state.scored_versions()],
-        "methods": [_method(name) for name in METHODS],
+        "methods": [_method(method) for method in _methods(state)],
         "orders": [{"name": order.name, "title": order.title} for order in allowed_orders(state)],
     }
 
@@ -101,8 +101,18 @@ def _model(state: ServerState, model_version: str) -> dict[str, object]:
     }
 
 
-def _method(name: str) -> dict[str, object]:
-    method = METHODS[name]
+def _methods(state: ServerState) -> list[Method]:
+    """Those of every model, each once."""
+    found = dict(METHODS)
+    for card in map(state.card, state.scored_versions()):
+        for name in methods_for(card) if card else []:
+            method = find_method(name, card)
+            assert method is not None
+            found.setdefault(name, method)
+    return list(found.values())
+
+
+def _method(method: Method) -> dict[str, object]:
     return {
         "name": method.name,
         "title": method.title,

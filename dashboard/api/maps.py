@@ -18,7 +18,7 @@ from dashboard.explainer import Job
 from dashboard.identity import CurrentSession
 from dashboard.state import ServerState
 from data.objects import StoredObject
-from lensmodel.explain import METHODS
+from lensmodel.explain import find_method
 
 router = APIRouter()
 
@@ -78,6 +78,8 @@ def packed(
     """The answer's body, with the position read off the map."""
     from data.maps import position_of
 
+    found = find_method(method)
+    assert found is not None
     scale = state.reference_scale_arcsec(stored)
     position = position_of(values, scale)
     header = {
@@ -86,8 +88,8 @@ def packed(
         "method": method,
         "shape": values.shape,
         "pixel_scale_arcsec": scale,
-        "signed": METHODS[method].signed,
-        "unit": METHODS[method].unit,
+        "signed": found.signed,
+        "unit": found.unit,
         "position": None if position is None else dict(zip(_POSITION, position, strict=True)),
     }
     return framed(MAP, header, [values])

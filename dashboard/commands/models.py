@@ -37,7 +37,7 @@ def _list() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lensmodel.explain import methods_for
+    from lensmodel.explain import METHODS, methods_for
     from lensmodel.models import known_models
 
     table = Table("name", "weights", "bands", "pixels", "position", "prior", "maps", box=None)
@@ -51,6 +51,6 @@ def _list() -> None:
             f"{card.field_px or 'any'} of {card.pixel_scale_arcsec:g}″",
             "yes" if card.predicts_position else "off a map",
             "none" if card.prior is None else f"{card.prior:.2g}",
-            ", ".join(methods_for(card)),
+            ", ".join(name for name in methods_for(card) if name in METHODS),
         )
     Console().print(table)

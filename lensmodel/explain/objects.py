@@ -1,8 +1,9 @@
 """Explanations of a campaign's objects, on the pixels of their reference band, kept in `data.maps`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from data.maps import MapStore
 from data.objects import StoredObject
 from lensmodel import Progress
 from lensmodel.errors import ExplanationError
-from lensmodel.explain import METHODS, explain
+from lensmodel.explain import METHODS, Method, explain, find_method, methods_for, with_options
+from lensmodel.explain.windows import are_local
 from lensmodel.models import ModelCard, check_survey, load_network
 from lensmodel.networks import LensNetwork
 from lensmodel.preprocessing import Field, field_of, flux_batch, why_not
@@ -33,32 +35,43 @@ class ExplanationMap:
 
 @dataclass
 class ExplanationReport:
-    """What a run did. refused : object id -> why the model or the method cannot explain it."""
+    """What a run did.
 
+    path : of the maps. takes_full_passes : whether occlusion could not recompute windows alone.
+    refused : object id -> why the model or the method cannot explain it.
+    """
+
+    path: Path
+    takes_full_passes: bool = False
     computed: int = 0
     already_there: int = 0
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def explain_one(campaign: Campaign, card: ModelCard, method: str, object_id: str) -> ExplanationMap:
+def explain_one(
+    campaign: Campaign, card: ModelCard, method: str, object_id: str, **options: object
+) -> ExplanationMap:
     """The map of one object, computed if the campaign does not have it yet.
+
+    options : as in `explain_objects`.
 
     Raises
     ------
     ExplanationError
-        If there is no such object, or the model cannot see it or has no such method.
+        If there is no such object, or the model cannot see it or has no such method or option.
     """
     stored = campaign.objects().get(object_id)
     if stored is None:
         raise ExplanationError(f"{campaign.path} has no object {object_id[:80]!r}")
     check_survey(card, campaign.survey.name)
-    store, maps = campaign.cutouts(), _map_store(campaign, card, method)
+    found, other = _chosen(card, method, options)
+    store, maps = campaign.cutouts(), _map_store(campaign, card, found, other)
     values = maps.read(stored)
     if values is None:
-        values = _computed(campaign, store, card, method, stored)
+        values = _computed(campaign, store, card, method, stored, other)
         maps.write(stored, values)
     scale = store.pixel_scale_arcsec(stored.cutout_group, campaign.survey.reference_among(stored.bands))
-    return ExplanationMap(values, scale, METHODS[method].signed, METHODS[method].unit)
+    return ExplanationMap(values, scale, found.signed, found.unit)
 
 
 def explain_objects(
@@ -67,18 +80,28 @@ def explain_objects(
     method: str,
     object_ids: Iterable[str],
     on_progress: Callable[[Progress], None] | None = None,
+    **options: object,
 ) -> ExplanationReport:
-    """Compute the maps of these objects that the campaign does not have yet."""
+    """Compute the maps of these objects that the campaign does not have yet.
+
+    options : of the method, those in `Method.options`. Maps with options that change them lie in a store of their own.
+
+    Raises
+    ------
+    ExplanationError
+        If there is no such method, or it has no such option.
+    """
     check_survey(card, campaign.survey.name)
     objects = campaign.objects().rows_of(object_ids)
-    store, maps = campaign.cutouts(), _map_store(campaign, card, method)
-    report = ExplanationReport()
+    found, other = _chosen(card, method, options)
+    store, maps = campaign.cutouts(), _map_store(campaign, card, found, other)
+    report = ExplanationReport(maps.path, takes_full_passes=_takes_full_passes(card, found))
     for number, stored in enumerate(objects, 1):
         if maps.read(stored) is not None:
             report.already_there += 1
         else:
             try:
-                maps.write(stored, _computed(campaign, store, card, method, stored))
+                maps.write(stored, _computed(campaign, store, card, method, stored, other))
                 report.computed += 1
             except ExplanationError as error:
                 report.refused[stored.object_id] = str(error)
@@ -113,15 +136,33 @@ def on_cutout(
     return np.divide(total, share, out=out, where=share >= 0.5, casting="same_kind")
 
 
-def _map_store(campaign: Campaign, card: ModelCard, method: str) -> MapStore:
-    row = METHODS.get(method)
-    if row is None:
-        raise ExplanationError(f"method is {method!r}; expected one of {', '.join(METHODS)}")
-    return MapStore(campaign.maps_path(card.version, method), signed=row.signed, unit=row.unit)
+def _chosen(card: ModelCard, method: str, options: Mapping[str, object]) -> tuple[Method, dict[str, object]]:
+    """The method, and the options that change it; see `with_options`."""
+    found = find_method(method, card)
+    if found is None:
+        raise ExplanationError(f"method is {method!r}; expected one of {', '.join(methods_for(card))}")
+    return with_options(found, options)
+
+
+def _map_store(
+    campaign: Campaign, card: ModelCard, method: Method, options: Mapping[str, object]
+) -> MapStore:
+    """Where the maps are; maps that options have changed are not where those of the method alone are."""
+    name = ",".join([method.name, *(f"{option}={value}" for option, value in options.items())])
+    return MapStore(campaign.maps_path(card.version, name), signed=method.signed, unit=method.unit)
+
+
+def _takes_full_passes(card: ModelCard, method: Method) -> bool:
+    return method.module == METHODS["occlusion"].module and not are_local(_network(card).features)
 
 
 def _computed(
-    campaign: Campaign, store: CutoutStore, card: ModelCard, method: str, stored: StoredObject
+    campaign: Campaign,
+    store: CutoutStore,
+    card: ModelCard,
+    method: str,
+    stored: StoredObject,
+    options: Mapping[str, object],
 ) -> NDArray[np.float32]:
     reason = why_not(card, stored, store)
     if reason is None:
@@ -134,7 +175,7 @@ def _computed(
         normalised = network.normalise(flux)[0]
     band = campaign.survey.reference_among(stored.bands)
     return on_cutout(
-        explain(network, card, normalised, method),
+        explain(network, card, normalised, method, **options),
         field_of(card, store, group),
         card.pixel_scale_arcsec,
         shape=store.shape(group, band),

@@ -96,7 +96,7 @@ def map_cells(layers: Iterable[nn.Module], shape: tuple[int, int]) -> tuple[Cell
 def placed(
     values: NDArray[np.floating[Any]], cells: tuple[Cells, Cells], shape: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """A map of cells (y, x) on the pixels of the image: linear between the cells' centres.
+    """Maps of cells (…, y, x) on the pixels of the image: linear between the cells' centres.
 
     NaN further than half a stride beyond the outermost centres, where no cell says anything.
     """

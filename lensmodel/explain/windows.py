@@ -1,4 +1,4 @@
-"""Feature maps of an image with a square hidden, exact and fast: only what changes is computed again.
+"""Feature maps of an image with a square changed, exact and fast: only what changes is computed again.
 
 A small square changes a small window of each early map. The window is cut out with the pixels that the next
 layer sees around it, the layer is applied, and so on; the rest of each map is that of the whole image.
@@ -34,29 +34,32 @@ class Stack:
 
     @classmethod
     def of(cls, stack: nn.Sequential, image: Tensor) -> Self | None:
-        """None if a layer does more than look at a window of the map before it."""
+        """None if `are_local` is not so of the layers."""
         layers = flat_layers(stack)
-        if not all(map(_is_local, layers)):
+        if not are_local(stack):
             return None
         maps = [image]
         for layer in layers:
             maps.append(layer(maps[-1].clone()[None])[0])  # a copy, since it may work in place
         return cls(layers, maps)
 
-    def maps_with_hidden(self, corners: Tensor, side: int, hidden: Tensor) -> Tensor:
-        """The last map with each square hidden: (square, channel, y, x).
+    def maps_with(self, corners: Tensor, squares: Tensor) -> Tensor:
+        """The last map with each square in the image's place: (square, channel, y, x).
 
-        corners : (square, 2), first row and column of each square of `side` pixels.
-        hidden : (channel,), what they become.
+        corners : (square, 2), first row and column of each square.
+        squares : (square, channel, y, x), what the image becomes there.
         """
-        channels, height, width = self.maps[0].shape
-        shape = (len(corners), channels, min(side, height), min(side, width))
-        values = hidden[:, None, None].expand(shape).clone()  # a copy, since a layer may work in place
-        windows = _Windows(values, corners[:, 0], corners[:, 1])
+        # A copy, since a layer may work in place.
+        windows = _Windows(squares.clone(), corners[:, 0], corners[:, 1])
         for layer, (before, after) in zip(self.layers, pairwise(self.maps), strict=True):
             windows = _through(layer, before, after, windows)
         rows, columns = (torch.arange(n).expand(len(corners), n) for n in self.maps[-1].shape[1:])
         return _cut(self.maps[-1], windows, rows, columns)
+
+
+def are_local(stack: nn.Sequential) -> bool:
+    """Whether each layer looks at nothing but a window of the map before it, as far as is known here."""
+    return all(map(_is_local, flat_layers(stack)))
 
 
 def _through(layer: nn.Module, before: Tensor, after: Tensor, windows: _Windows) -> _Windows:
@@ -90,15 +93,21 @@ def _seen(first: Tensor, length: int, step: Step, number: int) -> tuple[Tensor, 
 
 def _cut(around: Tensor, windows: _Windows, rows: Tensor, columns: Tensor) -> Tensor:
     """Pixels at `rows` (square, y) and `columns` (square, x), of the square's window or else of `around`."""
-    height, width = windows.values.shape[2:]
-    y, x = rows - windows.top[:, None], columns - windows.left[:, None]
-    is_inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
+    channels, height, width = windows.values.shape[1:]
+    y, x = (rows - windows.top[:, None])[:, :, None], (columns - windows.left[:, None])[:, None, :]
+    is_inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    # Channels last: a pixel is copied as a whole, and convolutions like it better.
+    pixels = torch.cat([_pixels(around[None]), _pixels(windows.values)])
     square = torch.arange(len(rows))[:, None, None]
-    y, x = y.clamp(0, height - 1)[:, :, None], x.clamp(0, width - 1)[:, None, :]
-    # Channels last: indexing then copies whole pixels, and convolutions like it better.
-    own = windows.values.permute(0, 2, 3, 1)[square, y, x]
-    others = around.permute(1, 2, 0).contiguous()[rows[:, :, None], columns[:, None, :]]
-    return torch.where(is_inside[..., None], own, others).permute(0, 3, 1, 2)
+    own = around[0].numel() + (square * height + y) * width + x
+    others = rows[:, :, None] * around.shape[2] + columns[:, None, :]
+    taken = pixels.index_select(0, torch.where(is_inside, own, others).flatten())
+    return taken.reshape(*is_inside.shape, channels).permute(0, 3, 1, 2)
+
+
+def _pixels(images: Tensor) -> Tensor:
+    """The pixels (pixel, channel) of images (image, channel, y, x), row by row."""
+    return images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
 
 
 def _unpadded(layer: nn.Module, image: Tensor) -> Tensor:
@@ -116,6 +125,8 @@ def _unpadded(layer: nn.Module, image: Tensor) -> Tensor:
 
 
 def _is_local(layer: nn.Module) -> bool:
+    if not type(layer).__module__.startswith("torch.nn."):
+        return False  # a class of one's own may do anything in its forward pass
     if isinstance(layer, POINTWISE):
         return True
     try:

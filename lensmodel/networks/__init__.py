@@ -1,5 +1,7 @@
 """Networks: flux in, verdict and position out. One family per module; `lensmodel.models` names them all."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -46,3 +48,15 @@ class LensNetwork(nn.Module):
 
     def forward(self, normalised: Tensor) -> NetworkOutput:
         return self.judge(self.features(normalised))
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """The network as it judges, in evaluation mode; afterwards each of its modules is as it was."""
+    was_training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in was_training:
+            module.training = True

@@ -11,6 +11,7 @@ from data.campaign import Campaign
 from data.cutouts import Plane
 from data.label_store import LabelStore
 from data.votes import Vote
+from lensmodel.models import default_model
 from tests.fixtures.galaxies import campaign_of, cutout, galaxy, score
 from tests.ui.conftest import Server
 from tests.ui.stage import all_saved, grade, open_vet, painted, part, press, waits_to_be_saved
@@ -286,6 +287,29 @@ def test_blind_first_withholds_scores_and_maps_until_the_grade_is_stored(
     painted(page, other_than=graded)
     all_saved(page)
     assert [(vote.grade, vote.phase) for vote in votes_of(campaign)] == [("B", "blind"), ("C", "revealed")]
+
+
+def test_the_digits_keep_their_overlays_and_a_menu_has_the_others(
+    page: Page, tmp_path: Path, served: Serve
+) -> None:
+    campaign = campaign_of(tmp_path / "why", [cutout(name, galaxy(n)) for n, name in enumerate(IDS[:2])])
+    score(campaign, dict.fromkeys(IDS[:2], 0.9), model_version=default_model().version)
+    open_vet(page, served(campaign).url)
+    more = part(page, "overlay-more")
+    for key, name, title in (("1", "evidence", "Evidence"), ("2", "grad-cam", "Grad-CAM")):
+        press(page, key)
+        expect(part(page, f"overlay-{name}")).to_have_attribute("aria-pressed", "true")
+        expect(part(page, "caption")).to_contain_text(f"{title} of Evidence network", timeout=60_000)
+        expect(more).to_have_value("")
+    expect(page.locator('button[data-testid^="overlay-"]')).to_have_count(3)
+    press(page, "4")
+    expect(more).to_have_value("saliency")
+    expect(part(page, "caption")).to_contain_text("Saliency of Evidence network", timeout=60_000)
+    more.select_option("occlusion-vis")
+    expect(part(page, "caption")).to_contain_text("Occlusion in VIS of Evidence network", timeout=60_000)
+    expect(part(page, "legend")).to_contain_text("change of p")
+    more.select_option("")
+    expect(part(page, "caption")).to_have_text("")
 
 
 def test_candidates_appear_while_scoring_goes_on(page: Page, tmp_path: Path, served: Serve) -> None:

@@ -5,6 +5,9 @@ import { choice, h, keyCap, setPressed, setText, slider } from "./dom.js";
 import { STRETCHES, mapScale } from "./pixels.js";
 import { formatFlux } from "./sky.js";
 
+const BUTTONS = 3; // overlays beyond these are in a drop-down
+const DIGITS = 9;
+
 export function toolbar({ actions, settings }) {
   const stretch = choice({
     label: "Stretch", title: "Stretch (r)", testId: "stretch", value: settings.stretch,
@@ -31,6 +34,10 @@ export function toolbar({ actions, settings }) {
     h("div", { class: "row" }, overlays, toggles.position, toggles.contours),
     h("div", { class: "line" }, sliders.opacity.element, legend));
   const buttons = new Map();
+  const more = choice({
+    label: "More overlays", title: `More overlays (${BUTTONS + 1}–${DIGITS} switch the first of them)`, testId: "overlay-more", value: "",
+    options: [], onChange: (name) => actions.overlay(name || more.shown),
+  });
 
   return {
     element,
@@ -38,29 +45,36 @@ export function toolbar({ actions, settings }) {
       stretch.set(now.stretch);
       for (const [name, control] of Object.entries(sliders)) control.set(now[name]);
       for (const [name, button] of Object.entries(toggles)) setPressed(button, now[name]);
-      updateOverlays(overlays, buttons, { methods, withheld, active: explanation.method, actions });
+      updateOverlays(overlays, buttons, more, { methods, withheld, active: explanation.method, actions });
       updateLegend(legend, explanation);
     },
   };
 }
 
-function updateOverlays(group, buttons, { methods, withheld, active, actions }) {
+function updateOverlays(group, buttons, more, { methods, withheld, active, actions }) {
   const wanted = methods.map(({ name }) => name).join();
   if (group.dataset.methods !== wanted) {
     buttons.clear();
-    group.replaceChildren(...methods.map((method, index) => {
+    const overlays = methods.slice(0, BUTTONS).map((method, index) => {
       const button = h("button", {
         title: `${method.shows} (${index + 1})`, "data-testid": `overlay-${method.name}`, onclick: () => actions.overlay(method.name),
       }, keyCap(String(index + 1)), method.title);
       buttons.set(method.name, button);
       return button;
-    }));
+    });
+    const others = methods.slice(BUTTONS).map(({ name, title }, index) => [name, index < DIGITS - BUTTONS ? `${index + BUTTONS + 1} ${title}` : title]);
+    more.fill([["", "more…"], ...others]);
+    more.element.hidden = !others.length;
+    group.replaceChildren(...overlays, more.element);
     group.dataset.methods = wanted;
   }
   for (const [name, button] of buttons) {
     setPressed(button, name === active);
     button.disabled = withheld;
   }
+  more.shown = active && !buttons.has(active) ? active : "";
+  if (!more.element.matches(":focus")) more.set(more.shown); // who walks through it with arrows is not thrown back
+  more.element.disabled = withheld;
   if (!methods.length) setText(group, "no network here can be asked for maps");
 }
 

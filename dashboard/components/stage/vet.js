@@ -128,13 +128,13 @@ class Vet {
   async poll() {
     const { outbox } = this.grading;
     try {
-      const [page, { id, inspector, models }] = await Promise.all([getJson("queue", { ...this.queue.settings, limit: 1 }), getJson("campaign")]);
+      const [page, { id, inspector, models, methods }] = await Promise.all([getJson("queue", { ...this.queue.settings, limit: 1 }), getJson("campaign")]);
       if (id !== this.campaign.id || inspector !== this.campaign.inspector) {
         this.say("Another campaign or inspector is at this address now: reload the page. Votes on their way are kept here.");
         this.pollTimer = setTimeout(() => this.poll(), POLL_MS);
         return;
       }
-      this.campaign.models = models;
+      Object.assign(this.campaign, { models, methods });
       this.queue.count(page);
       if (page.version !== this.queue.version) await this.scoresArrived();
       if (outbox.offline) {
