@@ -4,6 +4,7 @@ Importing this needs no torch, so that the web process can read the table; compu
 """
 
 import importlib
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ __all__ = [
     "explain",
     "explain_objects",
     "explain_one",
+    "find_method",
     "methods_for",
+    "takes_layer",
 ]
 
 
@@ -37,6 +40,7 @@ class Method:
     """One way to explain a verdict.
 
     signed : values below zero mean the opposite of values above. module : where `explain` for it lives.
+    for_lens : the sign of the values where the image speaks for a lens; -1 of what hiding a place does to p.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Method:
     signed: bool
     reference: str
     module: str
+    for_lens: int = 1
 
 
 METHODS: dict[str, Method] = {
@@ -81,6 +86,7 @@ METHODS: dict[str, Method] = {
             signed=True,
             reference="Zeiler & Fergus 2014, ECCV, arXiv:1311.2901; as in Wilde et al. 2022, MNRAS 512, 3464",
             module="lensmodel.explain.occlusion",
+            for_lens=-1,
         ),
     )
 }
@@ -111,6 +117,17 @@ def explain(
     with _evaluating(network):
         map_: NDArray[np.float32] = module.explain(network, normalised, **options)
     return map_
+
+
+def find_method(name: str, card: ModelCard | None = None) -> Method | None:
+    """The method of that name; None if no method of the model, or of any, is called so."""
+    return METHODS.get(name) if card is None or name in methods_for(card) else None
+
+
+def takes_layer(method: Method) -> bool:
+    """Whether `explain` for this method has an option `layer`: its number in `network.features`."""
+    module = importlib.import_module(method.module)
+    return "layer" in inspect.signature(module.explain).parameters
 
 
 @contextmanager
