@@ -21,6 +21,7 @@ from dashboard.reports.wording import FIGURE_WORDS, prior_sentence, sentences, s
 from data.campaign import Campaign
 from data.files import written_atomically
 from lensmodel.evaluation.comparison import Comparison
+from lensmodel.evaluation.explanation_figures import REFERENCES
 from lensmodel.evaluation.figures import ModelFigures
 
 
@@ -66,6 +67,7 @@ def write_report(
         mistakes=mistakes_of(comparison, campaign),
         explanations=explanations,
         limits=EXPLANATION_LIMITS,
+        explanation_references=REFERENCES,
         picture_px=PICTURE_PX,
     )
     with written_atomically(path) as partial:

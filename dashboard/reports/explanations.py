@@ -28,25 +28,23 @@ EXPLANATION_LIMITS = {
     "correlation": LIMIT_OF_CORRELATION,
 }
 
-# Heading, figure, and how it is shown: a share, an angle, a plain number, milliseconds.
+# Heading, figure, its unit, and the area that stands below beside the interval.
 _COLUMNS = (
-    ("Weight on arcs", "weight_on_arcs", "%"),
-    ("Area of arcs", "area_of_arcs", "%"),
-    ("Peak on an arc", "hits_arcs", "%"),
-    ("Peak within θ_E", "hits_lens", "%"),
-    ("Weight within 1.5 θ_E", "weight_near_lens", "%"),
-    ("Area within 1.5 θ_E", "area_near_lens", "%"),
-    ("Insertion − deletion", "insertion_less_deletion", ""),
-    ("Insertion", "insertion", ""),
-    ("Deletion", "deletion", ""),
-    ("Position error, median", "position_error_median_arcsec", "″"),
-    ("68 %", "position_error_p68_arcsec", "″"),
-    ("95 %", "position_error_p95_arcsec", "″"),
-    ("Its sigma, median", "position_sigma_median_arcsec", "″"),
-    ("ρ, weights redrawn", "redrawn_rho", ""),
-    ("ρ, upper half", "redrawn_upper_rho", ""),
-    ("ρ, verdict alone", "redrawn_verdict_rho", ""),
-    ("Time", "time_ms", "ms"),
+    ("Weight on arcs", "weight_on_arcs", "%", "area_of_arcs"),
+    ("Peak on an arc", "hits_arcs", "%", ""),
+    ("Peak within θ_E", "hits_lens", "%", ""),
+    ("Weight within 1.5 θ_E", "weight_near_lens", "%", "area_near_lens"),
+    ("Insertion − deletion", "insertion_less_deletion", "", ""),
+    ("Insertion", "insertion", "", ""),
+    ("Deletion", "deletion", "", ""),
+    ("Position error, median", "position_error_median_arcsec", "″", ""),
+    ("Position error, 68 %", "position_error_p68_arcsec", "″", ""),
+    ("Position error, 95 %", "position_error_p95_arcsec", "″", ""),
+    ("Its sigma, median", "position_sigma_median_arcsec", "″", ""),
+    ("ρ, weights redrawn", "redrawn_rho", "", ""),
+    ("ρ, upper half", "redrawn_upper_rho", "", ""),
+    ("ρ, verdict alone", "redrawn_verdict_rho", "", ""),
+    ("Time", "time_ms", "ms", ""),
 )
 
 
@@ -116,7 +114,7 @@ def _about(name: str, model: ModelMaps) -> Iterator[str]:
         yield f"{name}: believe {map_name(best)}. {share}{changes if math.isfinite(rho) else ''}."
     else:
         doubts = " and ".join(DOUBTS[doubt] for doubt in model.doubts(best))
-        yield f"{name}: believe none of its maps. Even {map_name(best)} {doubts}: {share}."
+        yield f"{name}: believe none of its maps. The best is {map_name(best)}, but it {doubts}. {share}."
     yield from _about_places(name, model)
     if refused:
         yield f"{name} cannot see {refused} of {refused + model.lenses} lenses: {next(iter(model.reasons))}."
@@ -148,36 +146,32 @@ def _about_places(name: str, model: ModelMaps) -> Iterator[str]:
 
 
 def _table(name: str, model: ModelMaps) -> GroupTable:
-    columns = ["Map", *(heading for heading, *_ in _COLUMNS), "Lenses", "Why to doubt it"]
-    rows = [
-        (
-            map_name(key),
-            [*_cells(model.maps[key]), Cell("; ".join(DOUBTS[one] for one in model.doubts(key)) or "–")],
-        )
-        for key in model.ordered
-    ]
+    columns = ["Map", "Doubts", *(heading for heading, *_ in _COLUMNS), "Lenses"]
+    rows = [(map_name(key), [Cell(_doubts(model, key)), *_cells(model.maps[key])]) for key in model.ordered]
     rows += [
-        (what, [*_cells(model.references[what]), Cell(told)])
-        for what, told in REFERENCES.items()
+        (what, [Cell("–"), *_cells(model.references[what])])
+        for what in REFERENCES
         if what in model.references
     ]
     p = _shown(model.blank_p, "")
-    title = (
-        f"{name}: finds {model.found} of {model.lenses} lenses at p 0.5; of a cutout of sky alone p is {p}"
-    )
+    title = f"{name}: finds {model.found} of {model.lenses} lenses at p 0.5; of blank sky p is {p}"
     return GroupTable(title, columns, rows)
 
 
+def _doubts(model: ModelMaps, key: Key) -> str:
+    return "; ".join(DOUBTS[one] for one in model.doubts(key)) or "none"
+
+
 def _cells(figures: MapFigures) -> list[Cell]:
-    cells = [
-        Cell(_shown(figures.values[name], unit), _shown_interval(figures.intervals[name], unit))
-        for _, name, unit in _COLUMNS
-    ]
+    cells = []
+    for _, name, unit, area in _COLUMNS:
+        below = _shown_interval(figures.intervals[name], unit)
+        if area and math.isfinite(figures.values[area]):
+            below = f"{below} · area {_shown(figures.values[area], unit)}".removeprefix(" · ")
+        cells.append(Cell(_shown(figures.values[name], unit), below))
     points = figures.lenses - figures.points_nowhere
-    return [
-        *cells,
-        Cell(f"{figures.lenses:,}", f"{points:,} with a position" if 0 < points < figures.lenses else ""),
-    ]
+    some_point = 0 < points < figures.lenses
+    return [*cells, Cell(f"{figures.lenses:,}", f"{points:,} with a position" if some_point else "")]
 
 
 def _pictures(one: Shown, model: ModelMaps, campaign: Campaign) -> Pictures:

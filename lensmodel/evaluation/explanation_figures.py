@@ -198,15 +198,15 @@ class ModelMaps:
 
 
 DOUBTS = {
-    "redrawn": "stays as it is when the weights are redrawn",
-    "light": "puts no more weight on the arcs than the light of the image itself",
-    "order": "orders the pixels no better than chance",
+    "redrawn": "stays when the weights are redrawn",
+    "light": "has no more on the arcs than the light itself",
+    "order": "orders pixels no better than chance",
 }
 REFERENCES = {
-    "light": "how far each pixel stands out of the sky, which knows nothing of the network",
-    "random order": "pixels in no order",
+    "light": "the image itself as a map, which knows nothing of the network",
+    "random order": "its pixels in no order",
     "own position": "the position that the network itself predicts",
-    "cutout centre": "the centre of the cutout for a position",
+    "cutout centre": "the middle of the cutout taken for the lens",
 }
 
 
