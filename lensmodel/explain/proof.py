@@ -165,7 +165,7 @@ def check_seen(campaign: Campaign, cards: Mapping[str, ModelCard], lenses: Seque
 
 
 def rows_of(network: LensNetwork, card: ModelCard, numbers: Numbers, *, all_layers: bool) -> dict[Key, Row]:
-    """All maps that are to be measured: each method, and each layer of those that look at one."""
+    """All maps that are to be measured: each method, and those that look at a layer after several ReLUs."""
     rows: dict[Key, Row] = {}
     for method in filter(numbers.of, methods_for(card)):
         found = find_method(method, card)
@@ -193,7 +193,7 @@ def _measured(campaign: Campaign, trial: _Trial, lenses: Sequence[Lens]) -> Iter
             yield done + 1
             continue
         if not trial.redrawn:
-            images = _images(campaign, trial, lens, lenses)
+            images = _images(campaign, trial, lenses[done:])
             trial.redrawn = [
                 redrawn_by_depth(trial.card, images, seed=trial.seed + draw) for draw in range(_DRAWS)
             ]
@@ -220,10 +220,11 @@ def _read(campaign: Campaign, trial: _Trial, lens: Lens) -> _Seen | str:
     return _Seen(lens, image, field_of(trial.card, store, batch.group), len(trial.p))
 
 
-def _images(campaign: Campaign, trial: _Trial, first: Lens, lenses: Sequence[Lens]) -> Tensor:
-    """Some of the lenses in one batch, those whose cutouts are as the first one's."""
-    group = [lens.stored for lens in lenses if lens.stored.cutout_group == first.stored.cutout_group]
-    batch = read_batch(trial.card, campaign.cutouts(), group[:_STATISTICS_OF])
+def _images(campaign: Campaign, trial: _Trial, lenses: Sequence[Lens]) -> Tensor:
+    """Some of these lenses in one batch, those whose cutouts are as the first one's, which the network sees."""
+    group = lenses[0].stored.cutout_group
+    alike = [lens.stored for lens in lenses if lens.stored.cutout_group == group]
+    batch = read_batch(trial.card, campaign.cutouts(), alike[:_STATISTICS_OF])
     assert batch.flux is not None
     with torch.no_grad():
         return trial.network.normalise(batch.flux)
