@@ -1,5 +1,7 @@
 """Figures of explanation maps on cases worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -169,27 +171,22 @@ def test_a_map_that_nobody_made_again_neither_passes_nor_fails():
     assert figures(*[Measures(error_arcsec=1.0)] * 4).passes is None
 
 
-GOOD = Measures(weight_on_arcs=0.5, area_of_arcs=0.1, insertion=0.8, deletion=0.2, rho=0.0)
+GOOD = Measures(weight_on_arcs=0.5, area_of_arcs=0.1, beyond_light=0.2, beyond_random=0.6, rho=0.0)
 
 
 def model_maps(**maps: Measures) -> ModelMaps:
-    light = Measures(weight_on_arcs=0.3, area_of_arcs=0.1, insertion=0.9, deletion=0.1)
-    order = Measures(insertion=0.5, deletion=0.5)
     return ModelMaps(
-        "a-1",
-        lenses=4,
-        maps={(name, ""): figures(*[one] * 4) for name, one in maps.items()},
-        references={"light": figures(*[light] * 4), "random order": figures(*[order] * 4)},
+        "a-1", lenses=4, maps={(name, ""): figures(*[one] * 4) for name, one in maps.items()}, references={}
     )
 
 
 def test_the_map_to_believe_changes_with_the_weights_and_beats_light_and_chance():
     maps = model_maps(
-        edges=Measures(weight_on_arcs=0.9, area_of_arcs=0.1, insertion=0.9, deletion=0.1, rho=0.95),
-        small=Measures(weight_on_arcs=0.45, area_of_arcs=0.1, insertion=0.9, deletion=0.1, rho=0.0),
+        edges=replace(GOOD, weight_on_arcs=0.9, rho=0.95),
+        small=replace(GOOD, weight_on_arcs=0.45),
         good=GOOD,
-        wide=Measures(weight_on_arcs=0.95, area_of_arcs=0.8, insertion=0.9, deletion=0.1, rho=0.0),
-        upside=Measures(weight_on_arcs=0.9, area_of_arcs=0.1, insertion=0.2, deletion=0.8, rho=0.0),
+        wide=replace(GOOD, weight_on_arcs=0.95, area_of_arcs=0.8, beyond_light=-0.1),
+        upside=replace(GOOD, weight_on_arcs=0.9, beyond_random=-0.6),
     )
     assert maps.believed == ("good", "")
     assert [name for name, _ in maps.ordered] == ["good", "small", "upside", "wide", "edges"]
@@ -198,8 +195,16 @@ def test_the_map_to_believe_changes_with_the_weights_and_beats_light_and_chance(
     assert maps.doubts(("upside", "")) == ["order"]
 
 
+def test_what_is_better_by_chance_is_in_doubt():
+    """Four lenses of which one is far above the light and three are just below."""
+    lenses = [replace(GOOD, beyond_light=value) for value in (0.9, -0.05, -0.02, -0.05)]
+    maps = ModelMaps("a-1", lenses=4, maps={("lucky", ""): figures(*lenses)}, references={})
+    assert maps.maps["lucky", ""].values["arcs_beyond_light"] > 0
+    assert maps.doubts(("lucky", "")) == ["light"]
+
+
 def test_where_every_map_is_in_doubt_none_is_believed():
-    maps = model_maps(edges=Measures(weight_on_arcs=0.2, area_of_arcs=0.1, rho=0.9))
+    maps = model_maps(edges=replace(GOOD, beyond_light=-0.1, beyond_random=0.0, rho=0.9))
     assert maps.believed is None
     assert maps.doubts(("edges", "")) == ["redrawn", "light", "order"]
     assert model_maps().believed is None

@@ -214,6 +214,11 @@ def test_every_method_and_layer_has_its_figures(results: Path):
             for name in ("hits_arcs", "hits_lens", "weight_on_arcs", "area_of_arcs", "insertion", "deletion"):
                 assert 0 <= figures[name] <= 1, name
             assert abs(figures["redrawn_rho"]) <= 1
+            light, order = (record["references"]["evidence-net"][name] for name in ("light", "random order"))
+            above = figures["arcs_beyond_chance"] - light["arcs_beyond_chance"]
+            assert figures["arcs_beyond_light"] == pytest.approx(above)
+            above = figures["insertion_less_deletion"] - order["insertion_less_deletion"]
+            assert figures["ordering_beyond_random"] == pytest.approx(above)
             assert figures["time_ms"] > 0
     assert set(record["references"]["evidence-net"]) >= {
         "light",

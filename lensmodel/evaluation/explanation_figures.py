@@ -29,7 +29,9 @@ class Measures:
     hits_arcs, hits_lens : 1 if the peak is within TOLERANCE_ARCSEC of an arc, and within theta_E of the lens.
     weight_on_arcs, weight_near_lens : shares of the positive weight on the arcs, and within NEAR_THETA_E theta_E.
     area_of_arcs, area_near_lens : the same shares of a map that is the same everywhere.
+    beyond_light : weight on the arcs less their area, less the same of the image's own light.
     insertion, deletion : areas under the curves of p.
+    beyond_random : insertion less deletion, less the same of a random order.
     rho, rho_upper, rho_verdict : rank correlation with the map of the network with all weights redrawn, with the
         upper half of its layers redrawn, and with those above its last feature map.
     """
@@ -43,8 +45,10 @@ class Measures:
     area_of_arcs: float = _NAN
     weight_near_lens: float = _NAN
     area_near_lens: float = _NAN
+    beyond_light: float = _NAN
     insertion: float = _NAN
     deletion: float = _NAN
+    beyond_random: float = _NAN
     rho: float = _NAN
     rho_upper: float = _NAN
     rho_verdict: float = _NAN
@@ -85,7 +89,9 @@ def _spread(values: Numbers) -> Statistic:
 
 FIGURES: dict[str, tuple[str, Callable[[Numbers], Statistic]]] = {
     "arcs_beyond_chance": ("beyond_chance", _mean),
+    "arcs_beyond_light": ("beyond_light", _mean),
     "insertion_less_deletion": ("ordering", _mean),
+    "ordering_beyond_random": ("beyond_random", _mean),
     "insertion": ("insertion", _mean),
     "deletion": ("deletion", _mean),
     "hits_arcs": ("hits_arcs", _mean),
@@ -179,22 +185,24 @@ class ModelMaps:
         return None if best is None or self.doubts(best) else best
 
     def doubts(self, key: Key) -> list[str]:
-        """What speaks against a map, of `DOUBTS`."""
+        """What speaks against a map, of `DOUBTS`: what is better must be so with its whole interval, lens by lens."""
         found = self.maps[key]
-        ordering, light = found.values["insertion_less_deletion"], self.references["light"]
-        low, _ = found.intervals["arcs_beyond_chance"]
-        beyond = low if math.isfinite(low) else self._beyond_chance(key)
-        chance = self.references["random order"].values["insertion_less_deletion"]
         holds = {
             "redrawn": found.passes is not False,
-            "light": beyond > light.values["arcs_beyond_chance"],
-            "order": ordering > chance,
+            "light": _lowest(found, "arcs_beyond_light") > 0,
+            "order": _lowest(found, "ordering_beyond_random") > 0,
         }
         return [doubt for doubt in DOUBTS if not holds[doubt]]
 
     def _beyond_chance(self, key: Key) -> float:
         value = self.maps[key].values["arcs_beyond_chance"]
         return value if math.isfinite(value) else -math.inf
+
+
+def _lowest(found: MapFigures, name: str) -> float:
+    """Of the interval; the value itself if there is none."""
+    low, _ = found.intervals[name]
+    return low if math.isfinite(low) else found.values[name]
 
 
 DOUBTS = {

@@ -240,7 +240,14 @@ def _measure(trial: _Trial, seen: _Seen, method: str, options: dict[str, object]
         if seen.index < REDRAWN_LENSES[name]
     }
     drawn = _on_cutout(values, trial, seen)
-    return replace(_places(drawn, seen.lens), time_ms=time_ms, **_curves(trial, seen, values), **rho), drawn
+    measures = replace(_places(drawn, seen.lens), time_ms=time_ms, **_curves(trial, seen, values), **rho)
+    light, random = trial.references["light"][-1], trial.references["random order"][-1]
+    compared = replace(
+        measures,
+        beyond_light=measures.beyond_chance - light.beyond_chance,
+        beyond_random=measures.ordering - random.ordering,
+    )
+    return compared, drawn
 
 
 def _speaking(
