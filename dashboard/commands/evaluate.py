@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING
 from dashboard.commands.whole_numbers import whole_from
 
 if TYPE_CHECKING:
+    from dashboard.reports.explanations import ExplanationSection
     from data.campaign import Campaign
     from lensmodel.evaluation.comparison import Comparison
+    from lensmodel.evaluation.lenses_with_arcs import Lens
+    from lensmodel.explain.proof import Numbers
     from lensmodel.models import ModelCard
 
-HELP = "measure models against the truth of a campaign: metrics.json and a report"
+HELP = "measure models, and their explanations, against the truth of a campaign: metrics.json and a report"
 EXAMPLES = """\
   lensvet evaluate mocks --model evidence-net --out results
   lensvet evaluate mocks --model evidence-net --model ou-66 --out results     side by side
   lensvet evaluate mocks --model evidence-net --out results --detectable      arcs that can be seen
   lensvet evaluate mocks --model evidence-net --model ou-66 --out results --threshold ou-66=0.9
                                                   what ou-66 finds there, and what others do at its false positives
+  lensvet evaluate mocks --model evidence-net --out results --explanations --number 60 --number occlusion=12
+                                                  which explanation map to believe: all methods, on simulated lenses
 """
 
 
@@ -50,7 +55,32 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="for the intervals (default: 1000)",
     )
     parser.add_argument(
-        "--seed", type=whole_from(0), default=1, metavar="S", help="for the intervals (default: 1)"
+        "--seed",
+        type=whole_from(0),
+        default=1,
+        metavar="S",
+        help="for the intervals, and for which lenses are explained (default: 1)",
+    )
+    parser.add_argument(
+        "--explanations",
+        action="store_true",
+        help="measure the explanation maps too, on simulated lenses of detectable arcs: explanations.json, and in the "
+        "report which map to believe",
+    )
+    parser.add_argument(
+        "--number",
+        action="append",
+        default=[],
+        dest="numbers",
+        type=_number,
+        metavar="[METHOD=]N",
+        help="lenses to explain (default: 200), or to explain by this method, 0 leaves it out; may be repeated",
+    )
+    parser.add_argument(
+        "--layers",
+        choices=("some", "all"),
+        default="some",
+        help="for methods that look at a layer: the first, middle and last ReLU, or all of them (default: some)",
     )
 
 
@@ -64,6 +94,7 @@ def run(arguments: Namespace) -> None:
     cards = {name: model_named(name) for name in arguments.models}
     check_thresholds(arguments.thresholds, cards)
     truth = truth_of(campaign, detectable_only=arguments.detectable)
+    lenses = _lenses_to_explain(campaign, cards, arguments) if arguments.explanations else []
     # A folder that cannot be made is known before the networks run.
     arguments.out.mkdir(parents=True, exist_ok=True)
     for card in cards.values():
@@ -77,9 +108,11 @@ def run(arguments: Namespace) -> None:
         detectable_only=arguments.detectable,
         thresholds=arguments.thresholds,
     )
-    _write(comparison, campaign, arguments.out)
-    _print_summary(comparison)
-    print(f"{arguments.out / 'metrics.json'}\n{arguments.out / 'report.html'}")
+    section = _explained(campaign, cards, lenses, arguments) if arguments.explanations else None
+    _write(comparison, campaign, arguments.out, section)
+    _print_summary(comparison, section)
+    written = ["metrics.json", *(["explanations.json"] if section else []), "report.html"]
+    print(*(arguments.out / name for name in written), sep="\n")
 
 
 def _threshold(text: str) -> tuple[str, float]:
@@ -95,6 +128,58 @@ def _threshold(text: str) -> tuple[str, float]:
     return name, p_lens
 
 
+def _number(text: str) -> tuple[str, int]:
+    """A method, empty for all, and its number of lenses."""
+    method, _, number = text.rpartition("=")
+    return method, whole_from(0 if method else 1)(number)
+
+
+def _numbers(arguments: Namespace) -> "Numbers":
+    from lensmodel.explain.proof import Numbers
+
+    by_method = dict(arguments.numbers)
+    return Numbers(by_method.pop("", 200), by_method)
+
+
+def _lenses_to_explain(
+    campaign: "Campaign", cards: "dict[str, ModelCard]", arguments: Namespace
+) -> "list[Lens]":
+    """All that could go wrong with explanations does so here, before the networks run."""
+    from lensmodel.evaluation.lenses_with_arcs import lenses_of
+    from lensmodel.explain.proof import check_methods, check_seen
+
+    numbers = _numbers(arguments)
+    check_methods(numbers, cards)
+    lenses = lenses_of(campaign, number=numbers.most, seed=arguments.seed)
+    check_seen(campaign, cards, lenses)
+    return lenses
+
+
+def _explained(
+    campaign: "Campaign", cards: "dict[str, ModelCard]", lenses: "list[Lens]", arguments: Namespace
+) -> "ExplanationSection":
+    """Measures the maps, writes `explanations.json`, and gives the section of the report."""
+    from dashboard.commands.progress import progress_bar
+    from dashboard.reports.explanations import section_of
+    from data.files import write_json
+    from lensmodel.evaluation.explanation_figures import record_of
+    from lensmodel.explain.proof import prove
+
+    with progress_bar("explaining", "lenses") as show:
+        proof, shown = prove(
+            campaign,
+            cards,
+            lenses,
+            numbers=_numbers(arguments),
+            all_layers=arguments.layers == "all",
+            resamples=arguments.resamples,
+            seed=arguments.seed,
+            on_progress=lambda progress: show(progress.done, progress.total),
+        )
+    write_json(arguments.out / "explanations.json", record_of(proof))
+    return section_of(proof, shown, campaign)
+
+
 def _score_what_is_missing(campaign: "Campaign", card: "ModelCard") -> None:
     """Scores that are there are used; torch is loaded only if some are not."""
     from dashboard.commands.progress import progress_bar
@@ -108,7 +193,9 @@ def _score_what_is_missing(campaign: "Campaign", card: "ModelCard") -> None:
         score(campaign, card, on_progress=lambda progress: show(progress.done, progress.total))
 
 
-def _write(comparison: "Comparison", campaign: "Campaign", folder: Path) -> None:
+def _write(
+    comparison: "Comparison", campaign: "Campaign", folder: Path, section: "ExplanationSection | None"
+) -> None:
     from datetime import UTC, datetime
 
     from dashboard.reports.evaluation import write_report
@@ -117,11 +204,11 @@ def _write(comparison: "Comparison", campaign: "Campaign", folder: Path) -> None
 
     write_json(folder / "metrics.json", record_of(comparison))
     made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    write_report(comparison, campaign, folder / "report.html", made_at=made_at)
+    write_report(comparison, campaign, folder / "report.html", made_at=made_at, explanations=section)
 
 
-def _print_summary(comparison: "Comparison") -> None:
+def _print_summary(comparison: "Comparison", section: "ExplanationSection | None") -> None:
     from dashboard.reports.wording import sentences
 
-    for sentence in sentences(comparison):
+    for sentence in [*sentences(comparison), *(section.sentences if section else [])]:
         print(sentence)

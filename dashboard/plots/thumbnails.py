@@ -28,7 +28,7 @@ def thumbnail(planes: Mapping[str, Plane], survey: Survey, *, side_px: int = 112
         for plane, neutral in zip(chosen, survey.composite_neutral_mag, strict=True)
         if plane is not None
     ]
-    return _as_uri(composite(np.stack(channels, axis=-1)))
+    return as_uri(composite(np.stack(channels, axis=-1)))
 
 
 def composite(flux: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -57,7 +57,8 @@ def _scaled(plane: Plane, neutral_mag: float, side_px: int) -> NDArray[np.float3
     return np.asarray(picture, np.float32)
 
 
-def _as_uri(pixels: NDArray[np.uint8]) -> str:
+def as_uri(pixels: NDArray[np.uint8]) -> str:
+    """A data URI of 8-bit colour (y, x, RGB) with its first row at the bottom."""
     written = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels[::-1])).save(written, "WEBP", quality=80)
     return "data:image/webp;base64," + base64.b64encode(written.getvalue()).decode()

@@ -15,11 +15,13 @@ from dashboard.plots.groups import link
 from dashboard.plots.style import colour_of
 from dashboard.reports import template_named
 from dashboard.reports.examples import Example, examples, worst_false_negatives, worst_false_positives
+from dashboard.reports.explanations import EXPLANATION_LIMITS, PICTURE_PX, ExplanationSection
 from dashboard.reports.sections import Part, sections_of
 from dashboard.reports.wording import FIGURE_WORDS, prior_sentence, sentences, shown, shown_interval
 from data.campaign import Campaign
 from data.files import written_atomically
 from lensmodel.evaluation.comparison import Comparison
+from lensmodel.evaluation.explanation_figures import REFERENCES
 from lensmodel.evaluation.figures import ModelFigures
 
 
@@ -32,7 +34,14 @@ class Mistakes:
     false_negatives: list[Example]
 
 
-def write_report(comparison: Comparison, campaign: Campaign, path: Path, *, made_at: str) -> None:
+def write_report(
+    comparison: Comparison,
+    campaign: Campaign,
+    path: Path,
+    *,
+    made_at: str,
+    explanations: ExplanationSection | None = None,
+) -> None:
     """Write the report. made_at : date and time, as text."""
     sections = sections_of(comparison)
     script, divs = _drawn([part for section in sections for part in section.parts])
@@ -56,6 +65,10 @@ def write_report(comparison: Comparison, campaign: Campaign, path: Path, *, made
         script=Markup(script),  # noqa: S704  # same; texts in it are escaped by Bokeh
         bokeh=Markup(_bokeh_inline()),  # noqa: S704  # same
         mistakes=mistakes_of(comparison, campaign),
+        explanations=explanations,
+        limits=EXPLANATION_LIMITS,
+        explanation_references=REFERENCES,
+        picture_px=PICTURE_PX,
     )
     with written_atomically(path) as partial:
         partial.write_text(page, encoding="utf-8")

@@ -47,6 +47,7 @@ class Method:
 
     signed : values below zero mean the opposite of values above. module : where `explain` for it lives.
     options : of this `explain`, those that a person may set.
+    for_lens : the sign of the values where the image speaks for a lens; -1 of what hiding a place does to p.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Method:
     reference: str
     module: str
     options: tuple[str, ...] = ()
+    for_lens: int = 1
 
 
 METHODS: dict[str, Method] = {
@@ -94,6 +96,7 @@ METHODS: dict[str, Method] = {
             reference="Zeiler & Fergus 2014, ECCV, arXiv:1311.2901; as in Wilde et al. 2022, MNRAS 512, 3464",
             module="lensmodel.explain.occlusion",
             options=("window_px", "stride_px", "baseline", "unit"),
+            for_lens=-1,
         ),
         Method(
             name="saliency",
