@@ -17,7 +17,8 @@ export class Painter {
     this.message = h("div", { class: "message", "data-testid": "message" });
     this.badge = h("div", { class: "badge", "data-testid": "view" });
     this.caption = h("div", { class: "badge caption", "data-testid": "caption" });
-    this.element = h("div", { class: "picture" }, this.canvas, h("div", { class: "badges" }, this.badge, this.caption), this.message);
+    this.badges = h("div", { class: "badges" }, this.badge, this.caption);
+    this.element = h("div", { class: "picture" }, this.canvas, this.badges, this.message);
     this.bands = h("div", { class: "bands", role: "group", "aria-label": "Composite and bands" });
     this.actions = actions;
     this.view = new View(this.canvas, { onPointer: (at) => this.readAt(at) });
@@ -40,18 +41,19 @@ export class Painter {
     this.bandsOf = null;
   }
 
-  /** Draw; returns once the pixels are on the canvas. */
-  paint({ cutout, settings, overlay, marks, position, cursor }) {
+  /** Draw; returns once the pixels are on the canvas. `altered` is the cutout with pixels changed, if it is to be shown. */
+  paint({ cutout, altered, settings, overlay, marks, position, cursor, brush }) {
     this.cutout = cutout;
+    this.shown = altered ?? cutout;
     this.settings = settings;
     const view = this.shownView();
     this.view.smooth = settings.smooth;
     setText(this.message, "");
     setText(this.badge, this.badgeText(view) + (position ? ` · circle: position, ${position.source}` : ""));
     setText(this.caption, overlay ? `${overlay.title}: ${overlay.shows} ${overlay.cannot_say}` : "");
-    const picture = this.pictures.picture(cutout, view, pixelSettings(settings));
+    const picture = this.pictures.picture(this.shown, view, pixelSettings(settings));
     const markers = this.markers(marks, position);
-    this.view.show(sceneOf({ cutout, campaign: this.campaign, picture, overlay, settings, markers, cursor }));
+    this.view.show(sceneOf({ cutout, campaign: this.campaign, picture, overlay, settings, markers, cursor, brush }));
     this.paintBands(view);
     this.readAt(this.view.pointer);
   }
@@ -127,6 +129,11 @@ export class Painter {
     };
   }
 
+  /** Only the brush moved: the rest of what is drawn stays. */
+  paintBrush(brush) {
+    if (this.view.scene) this.view.show({ ...this.view.scene, brush });
+  }
+
   pixelStep() {
     return referencePlane(this.cutout, this.campaign).pixel_scale_arcsec ?? 1;
   }
@@ -136,7 +143,7 @@ export class Painter {
     const [x, y] = at;
     const sky = skyOf(this.cutout, x, y);
     const place = sky ? `${formatRa(sky.ra_deg)} ${formatDec(sky.dec_deg)}` : `${x.toFixed(2)}, ${y.toFixed(2)}`;
-    setText(this.readout, [pixelText(this.cutout, this.campaign, x, y), place, ...fluxTexts(this.cutout, this.shownView(), x, y)].join("  ·  "));
+    setText(this.readout, [pixelText(this.cutout, this.campaign, x, y), place, ...fluxTexts(this.shown, this.shownView(), x, y)].join("  ·  "));
   }
 }
 

@@ -4,8 +4,9 @@ import { coloursFor, gradient } from "./colourmaps.js";
 import { choice, h, keyCap, setPressed, setText, slider } from "./dom.js";
 import { STRETCHES, mapScale } from "./pixels.js";
 import { formatFlux } from "./sky.js";
+import { whatIfPanel } from "./what_if_panel.js";
 
-export function toolbar({ actions, settings }) {
+export function toolbar({ actions, settings, whatIf }) {
   const stretch = choice({
     label: "Stretch", title: "Stretch (r)", testId: "stretch", value: settings.stretch,
     options: STRETCHES.map((name) => [name, name]), onChange: (value) => actions.set("stretch", value),
@@ -25,10 +26,19 @@ export function toolbar({ actions, settings }) {
   ].map(([name, label, key, title]) => [name, h("button", {
     title: `${title} (${key})`, "data-testid": name, onclick: () => actions.toggle(name),
   }, keyCap(key), label)]));
+  const hide = h("button", {
+    title: "Hide pixels with a brush and see what the network then says (h)", "data-testid": "hide-pixels",
+    onclick: () => {
+      hide.blur(); // the space bar paints now
+      actions.hidePixels();
+    },
+  }, keyCap("h"), "hide pixels");
+  const look = h("div", { class: "row" }, stretch.element, sliders.black.element, sliders.white.element, sliders.softening.element, toggles.inverted, toggles.smooth);
+  const panel = whatIfPanel({ actions, whatIf });
   const legend = h("div", { class: "legend", "data-testid": "legend" });
   const element = h("div", { class: "toolbar" },
-    h("div", { class: "row" }, stretch.element, sliders.black.element, sliders.white.element, sliders.softening.element, toggles.inverted, toggles.smooth),
-    h("div", { class: "row" }, overlays, toggles.position, toggles.contours),
+    look, panel.element,
+    h("div", { class: "row" }, overlays, toggles.position, toggles.contours, hide),
     h("div", { class: "line" }, sliders.opacity.element, legend));
   const buttons = new Map();
 
@@ -38,6 +48,10 @@ export function toolbar({ actions, settings }) {
       stretch.set(now.stretch);
       for (const [name, control] of Object.entries(sliders)) control.set(now[name]);
       for (const [name, button] of Object.entries(toggles)) setPressed(button, now[name]);
+      look.hidden = whatIf.isOn;
+      panel.update();
+      setPressed(hide, whatIf.isOn);
+      hide.disabled = withheld;
       updateOverlays(overlays, buttons, { methods, withheld, active: explanation.method, actions });
       updateLegend(legend, explanation);
     },

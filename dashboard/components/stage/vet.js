@@ -15,6 +15,7 @@ import { sidebar } from "./sidebar.js";
 import { strip } from "./strip.js";
 import { toolbar } from "./toolbar.js";
 import { chosen } from "./votes.js";
+import { FILLS, WhatIf } from "./what_if.js";
 
 const PREFETCH = 8;
 const POLL_MS = 2000;
@@ -47,6 +48,7 @@ class Vet {
       campaign, queue: this.queue, candidates: this.candidates, seen: () => ({ phase: this.phase(), model: this.model }),
       say: (words) => this.say(words), onOutbox: (state) => this.outboxChanged(state), onStored: (vote) => this.wantDetails(vote.object_id),
     });
+    this.whatIf = new WhatIf({ onChange: () => this.experimentChanged(), mapMethod: () => this.explanation.method });
     this.build(root);
   }
 
@@ -55,7 +57,8 @@ class Vet {
     const { campaign } = this;
     this.painter = new Painter({ campaign, actions });
     this.header = header({ campaign, actions });
-    this.toolbar = toolbar({ actions, settings: this.settings });
+    this.painter.badges.prepend(this.whatIf.verdict);
+    this.toolbar = toolbar({ actions, settings: this.settings, whatIf: this.whatIf });
     this.sidebar = sidebar({ campaign, actions });
     this.strip = strip({ actions, thumbnail: (objectId) => this.thumbnail(objectId) });
     this.help = helpSheet();
@@ -79,7 +82,7 @@ class Vet {
     const own = [
       "grade", "skip", "forward", "back", "jumpTo", "reorder", "set", "toggle", "overlay", "overlayNumber", "draft", "choose",
       "copy", "rename", "theme", "cycleView", "cycleStretch", "adjust", "blink", "mark", "moveMark", "setMark", "unmark",
-      "resetView", "escape", "saveRefused",
+      "resetView", "escape", "saveRefused", "hidePixels", "experiment", "moveBrush", "keepExperiment",
     ];
     return {
       ...Object.fromEntries(own.map((name) => [name, (argument, more) => this[name](argument, more)])),
@@ -87,6 +90,7 @@ class Vet {
       resume: () => this.queue.advance(),
       goTo: (entry) => this.queue.goTo(entry),
       marking: () => this.marking,
+      experimenting: () => this.whatIf.isOn,
       chord: (name) => this.keyboard.chord(name),
       help: () => this.help.toggle(),
       comment: () => this.sidebar.commentField.focus(),
@@ -187,6 +191,7 @@ class Vet {
 
   showNothing(words = this.emptyWords()) {
     this.painted = null;
+    this.stopExperiment();
     this.stage.dataset.objectId = "";
     this.painter.blank(words);
   }
@@ -213,6 +218,7 @@ class Vet {
   paintNew(entry, cutout) {
     this.painted = { entry, cutout };
     this.marking = null;
+    this.stopExperiment();
     this.explanation = { method: this.settings.method, map: null };
     this.painter.view.reset();
     this.paint();
@@ -226,10 +232,10 @@ class Vet {
   paint() {
     if (!this.painted) return;
     const { cutout } = this.painted;
-    const position = this.settings.position ? this.position() : null;
+    const position = this.settings.position ? this.whatIf.position() ?? this.position() : null;
     this.painter.paint({
-      cutout, settings: this.settings, overlay: this.explanation.map, cursor: this.marking?.at,
-      marks: this.draftNow().marks, position,
+      cutout, altered: this.whatIf.altered, settings: this.settings, overlay: this.whatIf.overlay(this.explanation.map),
+      cursor: this.marking?.at, marks: this.draftNow().marks, position, brush: this.whatIf.brush(),
     });
   }
 
@@ -295,14 +301,19 @@ class Vet {
     return cutout ? this.painter.prepare(cutout, this.settings) : null;
   }
 
-  refresh() {
+  /** What the parts of the page show. */
+  state() {
     const { details, explanation } = this;
-    const state = {
+    return {
       queue: this.queue, settings: this.settings, details, explanation, draft: this.draftNow(), model: this.model,
       models: this.campaign.models, methods: this.methods, inspector: this.campaign.inspector, outbox: this.outboxState,
       rate: this.grading.rate(), refused: this.grading.refusals().length, current: this.painted?.entry ?? null, cutout: this.painted?.cutout ?? null,
       withheld: Boolean(details?.withheld), marking: this.marking?.kind ?? null,
     };
+  }
+
+  refresh() {
+    const state = this.state();
     for (const part of [this.header, this.toolbar, this.sidebar]) part.update(state);
     this.updateStrip();
   }
@@ -358,7 +369,8 @@ class Vet {
   phase() {
     const { details } = this;
     if (this.campaign.reveal !== "open") return details?.revealed ? "revealed" : "blind";
-    return details?.scores?.length || details?.truth || this.explanation.map ? "revealed" : "blind";
+    const asked = this.whatIf.answeredFor !== null && this.whatIf.answeredFor === this.painted?.entry.object_id;
+    return details?.scores?.length || details?.truth || this.explanation.map || asked ? "revealed" : "blind";
   }
 
   /** Only what is painted can be graded: a key pressed while the next one loads does nothing. */
@@ -405,9 +417,75 @@ class Vet {
 
   escape() {
     this.help.element.close();
+    if (!this.marking) this.stopExperiment();
     this.marking = null;
     this.notice.hidden = true;
     this.paintAndRefresh();
+  }
+
+  // What if
+
+  hidePixels() {
+    if (this.whatIf.isOn) return this.escape();
+    if (!this.painted) return;
+    if (this.details?.withheld) return this.say("What if comes after your grade.");
+    if (!this.model) return this.say("No network has scored this campaign yet: lensvet score");
+    const { entry, cutout } = this.painted;
+    clearInterval(this.blinkTimer);
+    this.blinkTimer = null;
+    this.painter.view.brush = {
+      begin: (at) => this.whatIf.begin(at),
+      move: (at) => {
+        this.whatIf.move(at);
+        this.painter.paintBrush(this.whatIf.brush());
+      },
+      end: () => this.whatIf.end(),
+      resize: (step) => this.whatIf.resize(step),
+    };
+    this.whatIf.enter({ entry, cutout, model: this.model, at: this.painter.view.pointer ?? this.markOr([0, 0]) });
+  }
+
+  /** Where the brush of somebody without a pointer begins: at the predicted position. */
+  markOr(otherwise) {
+    const position = this.position();
+    return position ? [position.x_arcsec, position.y_arcsec] : otherwise;
+  }
+
+  stopExperiment() {
+    this.painter.view.brush = null;
+    this.whatIf.leave();
+  }
+
+  experimentChanged() {
+    this.paint();
+    this.toolbar.update(this.state());
+  }
+
+  /** What the keys and the panel do to the brush. */
+  experiment(verb, argument) {
+    const { whatIf } = this;
+    const next = (choices, current) => choices[(choices.indexOf(current) + 1) % choices.length];
+    const verbs = {
+      widen: () => whatIf.resize(1), narrow: () => whatIf.resize(-1),
+      nextFill: () => whatIf.setFill(next(FILLS, whatIf.fill)), nextBand: () => whatIf.setBand(next(whatIf.bandChoices, whatIf.band)),
+    };
+    if (verb === "undo" && !whatIf.strokes.length) return this.say("No stroke is left.");
+    if (verb in verbs) verbs[verb]();
+    else whatIf[verb](argument);
+  }
+
+  moveBrush([dx, dy]) {
+    const step = this.painter.pixelStep();
+    const [x, y] = this.whatIf.at;
+    this.whatIf.move([x + dx * step, y + dy * step]);
+    this.painter.paintBrush(this.whatIf.brush());
+  }
+
+  keepExperiment() {
+    const note = this.whatIf.note();
+    if (!note) return this.say("Nothing is hidden yet.");
+    const { comment } = this.draftNow();
+    this.draft({ comment: comment ? `${comment}\n${note}` : note });
   }
 
   paintAndRefresh() {
@@ -441,6 +519,7 @@ class Vet {
   async reorder(settings) {
     try {
       await this.queue.start(settings);
+      this.stopExperiment(); // another network may have been chosen
       localStorage.setItem(this.orderKey, JSON.stringify(this.queue.settings));
       this.wantMap();
     } catch (error) {
@@ -493,6 +572,7 @@ class Vet {
     this.settings.method = this.settings.method === method ? null : method;
     saveSettings(this.settings);
     this.wantMap();
+    this.whatIf.ask();
     this.paintAndRefresh();
   }
 

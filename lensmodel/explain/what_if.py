@@ -1,0 +1,203 @@
+"""What a network says of an object once pixels are changed, asked stroke by stroke and answered while one draws.
+
+Pixels change in the object's own planes, before anything is resampled or scaled: the network measures sky and noise of
+the changed image as it does of any other, and an object that nobody changed gets the very score that it has.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from data.campaign import Campaign
+from data.cutouts import Plane
+from data.objects import StoredObject
+from lensmodel.errors import ExplanationError
+from lensmodel.explain import explain, methods_for
+from lensmodel.explain.changes import Change
+from lensmodel.explain.filling import Backdrop, changed, hidden_pixels
+from lensmodel.explain.objects import on_cutout
+from lensmodel.models import ModelCard, check_survey, load_network
+from lensmodel.networks import LensNetwork
+from lensmodel.preprocessing import field_of, flux_batch
+from lensmodel.scoring import ScoreRow, score_rows
+
+FOLLOWING_MAP = "evidence"  # the one map that costs no more than a verdict
+_NETWORKS_KEPT = 2
+_OBJECTS_KEPT = 8
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Patch:
+    """The smallest rectangle of a band that holds all changed pixels: from (x_px, y_px) on, values (y, x)."""
+
+    band: str
+    x_px: int
+    y_px: int
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What the strokes cover of the reference band: its area and its middle."""
+
+    area_arcsec2: float
+    x_arcsec: float
+    y_arcsec: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says of an object before and after a change. evidence : (y, x) on the reference band's pixels."""
+
+    before: ScoreRow
+    now: ScoreRow
+    patches: list[Patch]
+    hidden: Hidden | None
+    evidence: NDArray[np.float32] | None
+
+
+class OneObject:
+    """The planes of one object in memory, as a `lensmodel.preprocessing.PlaneSource`."""
+
+    def __init__(self, planes: Mapping[str, Plane]) -> None:
+        self._planes = planes
+
+    def bands(self, group: str) -> tuple[str, ...]:
+        return tuple(self._planes)
+
+    def pixel_scale_arcsec(self, group: str, band: str) -> float:
+        return self._planes[band].pixel_scale_arcsec
+
+    def shape(self, group: str, band: str) -> tuple[int, int]:
+        height, width = self._planes[band].flux.shape
+        return height, width
+
+    def read_batch(self, group: str, rows: NDArray[np.int64], band: str) -> NDArray[np.float32]:
+        return self._planes[band].flux[None]
+
+
+class WhatIf:
+    """Answers for one campaign; keeps the networks and objects that were asked for last."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+        self._networks: OrderedDict[ModelCard, LensNetwork] = OrderedDict()
+        self._objects: OrderedDict[tuple[str, str], tuple[dict[str, Plane], Backdrop]] = OrderedDict()
+        self._before: OrderedDict[tuple[ModelCard, str, str], ScoreRow] = OrderedDict()
+
+    def answer(
+        self, card: ModelCard, stored: StoredObject, change: Change, *, with_map: bool = False
+    ) -> Answer:
+        """What the network says of the object as it is and with the change.
+
+        with_map : with the evidence map of the changed image, if the network has one.
+
+        Raises
+        ------
+        ModelError
+            If the model is for another survey, or its weights cannot be loaded.
+        ExplanationError
+            If the model cannot see the object, before or after the change.
+        """
+        check_survey(card, self._campaign.survey.name)
+        network = _kept(self._networks, card, _NETWORKS_KEPT, lambda: _ready(card))
+        identity = (stored.object_id, stored.planes_hash)
+        planes, backdrop = _kept(self._objects, identity, _OBJECTS_KEPT, lambda: self._read(stored))
+        before = _kept(
+            self._before, (card, *identity), _OBJECTS_KEPT, lambda: judged(network, card, stored, planes)
+        )
+        altered = changed(planes, change, backdrop)
+        band = self._campaign.survey.reference_among(stored.bands)
+        return Answer(
+            before=before,
+            now=judged(network, card, stored, altered),
+            patches=[found for name in planes if (found := _patch(name, planes[name], altered[name]))],
+            hidden=_hidden(change, planes[band]),
+            evidence=_evidence(network, card, stored, altered, altered[band]) if with_map else None,
+        )
+
+    def _read(self, stored: StoredObject) -> tuple[dict[str, Plane], Backdrop]:
+        planes = self._campaign.cutouts().read(stored)
+        return planes, Backdrop(planes)
+
+
+def judged(
+    network: LensNetwork, card: ModelCard, stored: StoredObject, planes: Mapping[str, Plane]
+) -> ScoreRow:
+    """The score of an object with these planes, as `lensmodel.scoring` gives it.
+
+    Raises
+    ------
+    ExplanationError
+        If the model cannot judge them.
+    """
+    (row,) = score_rows(network, card, OneObject(planes), 1, [stored])
+    if "logit" not in row:
+        raise ExplanationError(f"cutout {stored.object_id[:80]!r}: {row['reason']}")
+    return row
+
+
+def _ready(card: ModelCard) -> LensNetwork:
+    network = load_network(card)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    return network
+
+
+def _patch(band: str, before: Plane, now: Plane) -> Patch | None:
+    if now is before:
+        return None
+    differs = before.flux != now.flux
+    differs &= np.isfinite(before.flux)
+    if not differs.any():
+        return None
+    rows, columns = (np.flatnonzero(differs.any(axis=axis)) for axis in (1, 0))
+    inside = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return Patch(band, int(columns[0]), int(rows[0]), now.flux[inside])
+
+
+def _hidden(change: Change, plane: Plane) -> Hidden | None:
+    height, width = plane.flux.shape
+    scale = plane.pixel_scale_arcsec
+    rows, columns = np.nonzero(hidden_pixels(change.strokes, (height, width), scale))
+    if not len(rows):
+        return None
+    return Hidden(
+        area_arcsec2=len(rows) * scale**2,
+        x_arcsec=float(columns.mean() - (width - 1) / 2) * scale,
+        y_arcsec=float(rows.mean() - (height - 1) / 2) * scale,
+    )
+
+
+def _evidence(
+    network: LensNetwork, card: ModelCard, stored: StoredObject, planes: Mapping[str, Plane], reference: Plane
+) -> NDArray[np.float32] | None:
+    if FOLLOWING_MAP not in methods_for(card):
+        return None
+    source, group = OneObject(planes), stored.cutout_group
+    flux, _ = flux_batch(card, source, group, np.zeros(1, np.int64))
+    height, width = reference.flux.shape
+    return on_cutout(
+        explain(network, card, network.normalise(flux)[0], FOLLOWING_MAP),
+        field_of(card, source, group),
+        card.pixel_scale_arcsec,
+        shape=(height, width),
+        pixel_scale_arcsec=reference.pixel_scale_arcsec,
+    )
+
+
+def _kept(cache: OrderedDict[Key, Value], key: Key, number: int, make: Callable[[], Value]) -> Value:
+    """The value of a key, made if it is not there; only those asked for last are kept."""
+    if key not in cache:
+        cache[key] = make()
+    cache.move_to_end(key)
+    while len(cache) > number:
+        cache.popitem(last=False)
+    return cache[key]
