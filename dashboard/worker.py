@@ -22,9 +22,7 @@ class Worker(Generic[Job, Answer]):
     serve : what the process runs; it answers each job with an Answer or an error.
     """
 
-    def __init__(
-        self, campaign_path: Path, serve: Callable[[Path, Connection], None], *, name: str
-    ) -> None:
+    def __init__(self, campaign_path: Path, serve: Callable[[Path, Connection], None], *, name: str) -> None:
         self._campaign_path = campaign_path
         self._serve = serve
         self._name = name

@@ -115,15 +115,26 @@ def score_rows(
     field = field_of(card, store, batch.group)
     verdicts: list[ScoreRow] = []
     for flux in torch.split(batch.flux, batch_size):
-        normalised = network.normalise(flux).contiguous(memory_format=torch.channels_last)
-        output: NetworkOutput = network(normalised)
-        agreement = where_why(network, output, field.shape, card.pixel_scale_arcsec)
-        verdicts += _verdicts(output, agreement, field)
+        verdicts += judged(network, card, flux, field)[0]
     missing = bands_missing(card, batch.flux)
     for index, verdict, lacking in zip(batch.seen, verdicts, missing, strict=True):
         rows[index] |= verdict | _on_the_sky(batch.objects[index], verdict)
         rows[index]["bands_missing"] = lacking if "logit" in verdict else None
     return rows
+
+
+@torch.inference_mode()
+def judged(
+    network: LensNetwork, card: ModelCard, flux: Tensor, field: Field
+) -> tuple[list[ScoreRow], NetworkOutput]:
+    """The columns of each image that the network alone says, and all that it said of them.
+
+    flux : (object, band, y, x) of a field, as `lensmodel.preprocessing.flux_batch` gives it.
+    """
+    normalised = network.normalise(flux).contiguous(memory_format=torch.channels_last)
+    output: NetworkOutput = network(normalised)
+    agreement = where_why(network, output, field.shape, card.pixel_scale_arcsec)
+    return _verdicts(output, agreement, field), output
 
 
 class _Parts:

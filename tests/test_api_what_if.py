@@ -30,7 +30,9 @@ def version():
 
 @contextlib.contextmanager
 def serving(tmp_path, **settings):
-    campaign = campaign_of(tmp_path / "c", [cutout(name, galaxy(n)) for n, name in enumerate("ab")], **settings)
+    campaign = campaign_of(
+        tmp_path / "c", [cutout(name, galaxy(n)) for n, name in enumerate("ab")], **settings
+    )
     with running_server(campaign) as client:
         client.campaign = campaign
         yield client
@@ -122,7 +124,9 @@ def test_what_makes_no_sense_is_refused_in_a_line_and_starts_no_process(tmp_path
 
 def test_not_a_number_is_refused(tmp_path):
     with serving(tmp_path) as client:
-        body = json.dumps({"object_id": "a", "model": "evidence-net", "strokes": [{**STROKE, "radius_arcsec": np.nan}]})
+        body = json.dumps(
+            {"object_id": "a", "model": "evidence-net", "strokes": [{**STROKE, "radius_arcsec": np.nan}]}
+        )
         answer = client.post(URL, content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code == 422
         assert "finite" in answer.json()["detail"]
@@ -170,7 +174,9 @@ def test_a_map_that_takes_long_does_not_keep_the_brush_waiting(tmp_path):
         add_scores(client.campaign, {"a": 1.0}, model="evidence-net-0123abcd")
         client.app.state.lensvet.explainer = Explainer(client.campaign, map_workers.never_answering)
         url = object_url("a", "maps", "evidence-net-0123abcd", "occlusion")
-        waiting = threading.Thread(target=lambda: contextlib.suppress(Exception) and client.get(url, timeout=60))
+        waiting = threading.Thread(
+            target=lambda: contextlib.suppress(Exception) and client.get(url, timeout=60)
+        )
         waiting.start()
         while client.app.state.lensvet.explainer._worker._running is None:
             time.sleep(0.01)
@@ -192,4 +198,8 @@ def test_the_api_documents_it(tmp_path):
     with serving(tmp_path) as client:
         described = client.get(f"{API}/openapi.json").json()
     assert "post" in described["paths"][URL]
-    assert described["components"]["schemas"]["WhatIfAsked"]["properties"]["fill"]["enum"] == ["median", "sky", "noise"]
+    assert described["components"]["schemas"]["WhatIfAsked"]["properties"]["fill"]["enum"] == [
+        "median",
+        "sky",
+        "noise",
+    ]

@@ -1,6 +1,7 @@
 """What a network says of changed pixels: the score itself if none is, fills, bands, odd planes."""
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_an_object_that_nobody_changed_gets_the_score_that_it_has(two_models):
         for object_id in campaign.objects().ids:
             stored = campaign.objects().get(object_id)
             answer = what_if.answer(card, stored, Change())
-            kept = campaign.objects() and scores_of(campaign, card)[object_id]
+            kept = scores_of(campaign, card)[object_id]
             assert answer.now == answer.before
             assert answer.now["logit"] == pytest.approx(kept["logit"], abs=1e-4)
             assert answer.now["p_lens"] == pytest.approx(kept["p_lens"], abs=1e-5)
@@ -95,7 +96,9 @@ def test_patches_are_what_the_network_saw(tmp_path):
 @pytest.mark.parametrize("fill", FILLS)
 def test_every_fill_removes_the_spot_and_nothing_else(fill):
     plane = spot_on_sky()
-    filled = changed({"VIS": plane}, dataclasses.replace(ON_ARC, fill=fill), Backdrop({"VIS": plane}))["VIS"].flux
+    filled = changed({"VIS": plane}, dataclasses.replace(ON_ARC, fill=fill), Backdrop({"VIS": plane}))[
+        "VIS"
+    ].flux
     taken = hidden_pixels(ON_ARC.strokes, (64, 64), 0.1)
     np.testing.assert_array_equal(filled[~taken], plane.flux[~taken])
     assert abs(filled[taken].mean() - 3) < 0.5
@@ -147,9 +150,7 @@ def test_a_stroke_covers_what_lies_near_its_path():
     path = ((-1.0, -1.0), (1.0, 0.5), (1.0, 1.5))
     mask = hidden_pixels((Stroke(0.35, path),), (60, 50), 0.1)
     y, x = (np.indices((60, 50)) - np.array([29.5, 24.5])[:, None, None]) * 0.1
-    steps = np.concatenate(
-        [np.linspace(a, b, 2000) for a, b in zip(path[:-1], path[1:], strict=True)]
-    )
+    steps = np.concatenate([np.linspace(a, b, 2000) for a, b in pairwise(path)])
     near = np.hypot(x[..., None] - steps[:, 0], y[..., None] - steps[:, 1]).min(-1)
     assert mask[near < 0.349].all()
     assert not mask[near > 0.351].any()
@@ -171,16 +172,19 @@ def test_a_model_says_why_it_cannot_see_an_object(tmp_path):
     cutouts = [Cutout("small", galaxy(1)), Cutout("dark", {"VIS": Plane(np.ones((64, 64), np.float32), 0.1)})]
     campaign = campaign_of(tmp_path / "c", cutouts)
     what_if = WhatIf(campaign)
+    small, dark = campaign.objects().rows_of(["small", "dark"])
+    card = model_named("evidence-net")
+    everything = Change((Stroke(50.0, ((0.0, 0.0),)),), "sky")
+    of_another = dataclasses.replace(card, survey="des")
+    ou_66 = added_model(tmp_path)
     with pytest.raises(ExplanationError, match=r"small.*OU-66 looks at 19.8"):
-        what_if.answer(added_model(tmp_path), campaign.objects().get("small"), Change())
+        what_if.answer(ou_66, small, Change())
     with pytest.raises(ExplanationError, match=r"dark.*constant"):
-        what_if.answer(model_named("evidence-net"), campaign.objects().get("dark"), Change())
+        what_if.answer(card, dark, Change())
     with pytest.raises(ExplanationError, match=r"small.*constant"):
-        everything = Change((Stroke(50.0, ((0.0, 0.0),)),), "sky")
-        what_if.answer(model_named("evidence-net"), campaign.objects().get("small"), everything)
+        what_if.answer(card, small, everything)
     with pytest.raises(ModelError, match="survey"):
-        card = dataclasses.replace(model_named("evidence-net"), survey="des")
-        what_if.answer(card, campaign.objects().get("small"), Change())
+        what_if.answer(of_another, small, Change())
 
 
 def test_only_the_objects_asked_for_last_are_kept(tmp_path):

@@ -104,7 +104,9 @@ def sky_like(flux: NDArray[np.float32], random: np.random.Generator) -> tuple[fl
     rough = left - _smoothed(left, seen, _HALO_PX)
     quiet = seen & _is_quiet(rough, seen)
     noise = rough - float(np.median(rough[quiet])) if quiet.any() else np.zeros_like(left)
-    level = float(np.quantile(flux[seen], 0.25)) + _QUARTILE * (scatter_of(rough[quiet]) if quiet.any() else 0.0)
+    level = float(np.quantile(flux[seen], 0.25)) + _QUARTILE * (
+        scatter_of(rough[quiet]) if quiet.any() else 0.0
+    )
     return level, (level + _tiled(noise, quiet, random)).astype(np.float32)
 
 

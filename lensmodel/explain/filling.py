@@ -90,7 +90,9 @@ def _filling(
     return np.where(np.isfinite(medians), medians, backdrop.level(band))
 
 
-def _local_median(flux: NDArray[np.floating[Any]], taken: Mask, radius_px: float) -> NDArray[np.floating[Any]]:
+def _local_median(
+    flux: NDArray[np.floating[Any]], taken: Mask, radius_px: float
+) -> NDArray[np.floating[Any]]:
     """(pixel,) median of the finite pixels about each taken one, NaN where there are none."""
     reach = max(1, int(radius_px))
     dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -102,10 +104,12 @@ def _local_median(flux: NDArray[np.floating[Any]], taken: Mask, radius_px: float
     ]
     around.sort(axis=1)  # NaN comes last
     known = np.isfinite(around).sum(axis=1)
-    return around[np.arange(len(around)), (known - 1).clip(0) // 2]
+    return np.asarray(around[np.arange(len(around)), (known - 1).clip(0) // 2])
 
 
-def _distance(x: NDArray[np.float64], y: NDArray[np.float64], start: Position, end: Position) -> NDArray[np.float64]:
+def _distance(
+    x: NDArray[np.float64], y: NDArray[np.float64], start: Position, end: Position
+) -> NDArray[np.float64]:
     """Of positions from the line between two points."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     length_squared = dx * dx + dy * dy

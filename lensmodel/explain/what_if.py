@@ -12,21 +12,22 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from data.campaign import Campaign
 from data.cutouts import Plane
 from data.objects import StoredObject
+from lensmodel.batches import read_batch
 from lensmodel.errors import ExplanationError
-from lensmodel.explain import explain, methods_for
 from lensmodel.explain.changes import Change
+from lensmodel.explain.evidence import placed_evidence
 from lensmodel.explain.filling import Backdrop, changed, hidden_pixels
 from lensmodel.explain.objects import on_cutout
 from lensmodel.models import ModelCard, check_survey, load_network
 from lensmodel.networks import LensNetwork
-from lensmodel.preprocessing import field_of, flux_batch
-from lensmodel.scoring import ScoreRow, score_rows
+from lensmodel.preprocessing import Field, field_of
+from lensmodel.scoring import ScoreRow, judged
 
-FOLLOWING_MAP = "evidence"  # the one map that costs no more than a verdict
 _NETWORKS_KEPT = 2
 _OBJECTS_KEPT = 8
 
@@ -112,16 +113,17 @@ class WhatIf:
         identity = (stored.object_id, stored.planes_hash)
         planes, backdrop = _kept(self._objects, identity, _OBJECTS_KEPT, lambda: self._read(stored))
         before = _kept(
-            self._before, (card, *identity), _OBJECTS_KEPT, lambda: judged(network, card, stored, planes)
+            self._before, (card, *identity), _OBJECTS_KEPT, lambda: _judged(network, card, stored, planes)[0]
         )
         altered = changed(planes, change, backdrop)
-        band = self._campaign.survey.reference_among(stored.bands)
+        now, evidence = _judged(network, card, stored, altered)
+        reference = planes[self._campaign.survey.reference_among(stored.bands)]
         return Answer(
             before=before,
-            now=judged(network, card, stored, altered),
+            now=now,
             patches=[found for name in planes if (found := _patch(name, planes[name], altered[name]))],
-            hidden=_hidden(change, planes[band]),
-            evidence=_evidence(network, card, stored, altered, altered[band]) if with_map else None,
+            hidden=_hidden(change, reference),
+            evidence=None if evidence is None or not with_map else evidence.on(reference),
         )
 
     def _read(self, stored: StoredObject) -> tuple[dict[str, Plane], Backdrop]:
@@ -129,20 +131,45 @@ class WhatIf:
         return planes, Backdrop(planes)
 
 
-def judged(
+@dataclass(frozen=True)
+class _Evidence:
+    """Evidence (y, x) on the cells of the last map, and which field they look at."""
+
+    network: LensNetwork
+    card: ModelCard
+    cells: Tensor
+    field: Field
+
+    def on(self, plane: Plane) -> NDArray[np.float32]:
+        """On the pixels of a plane."""
+        return on_cutout(
+            placed_evidence(self.network, self.cells, self.field.shape),
+            self.field,
+            self.card.pixel_scale_arcsec,
+            shape=(plane.flux.shape[0], plane.flux.shape[1]),
+            pixel_scale_arcsec=plane.pixel_scale_arcsec,
+        )
+
+
+def _judged(
     network: LensNetwork, card: ModelCard, stored: StoredObject, planes: Mapping[str, Plane]
-) -> ScoreRow:
-    """The score of an object with these planes, as `lensmodel.scoring` gives it.
+) -> tuple[ScoreRow, _Evidence | None]:
+    """The score of an object with these planes, as `lensmodel.scoring` gives it, and its evidence if there is any.
 
     Raises
     ------
     ExplanationError
         If the model cannot judge them.
     """
-    (row,) = score_rows(network, card, OneObject(planes), 1, [stored])
+    source = OneObject(planes)
+    batch = read_batch(card, source, [stored])
+    if batch.flux is None:
+        raise ExplanationError(f"cutout {stored.object_id[:80]!r}: {batch.reasons[0]}")
+    field = field_of(card, source, batch.group)
+    (row,), output = judged(network, card, batch.flux, field)
     if "logit" not in row:
         raise ExplanationError(f"cutout {stored.object_id[:80]!r}: {row['reason']}")
-    return row
+    return row, None if output.evidence is None else _Evidence(network, card, output.evidence[0], field)
 
 
 def _ready(card: ModelCard) -> LensNetwork:
@@ -173,23 +200,6 @@ def _hidden(change: Change, plane: Plane) -> Hidden | None:
         area_arcsec2=len(rows) * scale**2,
         x_arcsec=float(columns.mean() - (width - 1) / 2) * scale,
         y_arcsec=float(rows.mean() - (height - 1) / 2) * scale,
-    )
-
-
-def _evidence(
-    network: LensNetwork, card: ModelCard, stored: StoredObject, planes: Mapping[str, Plane], reference: Plane
-) -> NDArray[np.float32] | None:
-    if FOLLOWING_MAP not in methods_for(card):
-        return None
-    source, group = OneObject(planes), stored.cutout_group
-    flux, _ = flux_batch(card, source, group, np.zeros(1, np.int64))
-    height, width = reference.flux.shape
-    return on_cutout(
-        explain(network, card, network.normalise(flux)[0], FOLLOWING_MAP),
-        field_of(card, source, group),
-        card.pixel_scale_arcsec,
-        shape=(height, width),
-        pixel_scale_arcsec=reference.pixel_scale_arcsec,
     )
 
 

@@ -27,7 +27,7 @@ export function toolbar({ actions, settings, whatIf }) {
     title: `${title} (${key})`, "data-testid": name, onclick: () => actions.toggle(name),
   }, keyCap(key), label)]));
   const hide = h("button", {
-    title: "Hide pixels with a brush and see what the network then says (h)", "data-testid": "hide-pixels",
+    class: "chip", title: "Hide pixels with a brush and see what the network then says (h); h or Esc leaves, and they are as they were", "data-testid": "hide-pixels",
     onclick: () => {
       hide.blur(); // the space bar paints now
       actions.hidePixels();
@@ -38,8 +38,8 @@ export function toolbar({ actions, settings, whatIf }) {
   const legend = h("div", { class: "legend", "data-testid": "legend" });
   const element = h("div", { class: "toolbar" },
     look, panel.element,
-    h("div", { class: "row" }, overlays, toggles.position, toggles.contours, hide),
-    h("div", { class: "line" }, sliders.opacity.element, legend));
+    h("div", { class: "row" }, overlays, toggles.position, toggles.contours),
+    h("div", { class: "line" }, sliders.opacity.element, legend, h("span", { class: "spring" }), hide));
   const buttons = new Map();
 
   return {

@@ -481,7 +481,10 @@ class Vet {
     this.painter.paintBrush(this.whatIf.brush());
   }
 
-  keepExperiment() {
+  async keepExperiment() {
+    const { entry } = this.painted ?? {};
+    await this.whatIf.settled;
+    if (this.painted?.entry !== entry) return;
     const note = this.whatIf.note();
     if (!note) return this.say("Nothing is hidden yet.");
     const { comment } = this.draftNow();

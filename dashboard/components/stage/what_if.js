@@ -1,5 +1,5 @@
 // What if these pixels were not there: a brush hides them, and the network's answer follows while one draws.
-// One question is on its way at a time; of those asked meanwhile only the newest is sent.
+// One question is on its way at a time; of what is drawn meanwhile only the newest state is asked about.
 
 import { askWhatIf } from "./api.js";
 import { h, setText } from "./dom.js";
@@ -59,6 +59,7 @@ export class WhatIf {
     this.altered = null;
     this.asking = null;
     this.asksAgain = false;
+    this.settled = Promise.resolve();
     this.answeredStrokes = 0;
     this.write();
   }
@@ -122,29 +123,29 @@ export class WhatIf {
     this.ask();
   }
 
-  async ask() {
-    if (!this.isOn) return;
-    if (this.asking) {
-      this.asksAgain = true;
-      return;
-    }
+  /** Resolves once the network has judged the pixels as they are now. */
+  ask() {
+    if (!this.isOn) return Promise.resolve();
+    this.asksAgain = true;
+    this.settled = this.asking ? this.settled : this.askUntilAnswered();
+    return this.settled;
+  }
+
+  async askUntilAnswered() {
     const { subject } = this;
-    const asking = this.asking = new AbortController();
-    const count = this.strokes.length;
-    try {
-      const answer = await askWhatIf(this.question(), asking.signal);
-      if (this.subject === subject) this.answered(answer);
-    } catch (error) {
-      if (this.subject === subject) this.refused(error);
+    while (this.subject === subject && this.asksAgain) {
+      this.asksAgain = false;
+      const asking = this.asking = new AbortController();
+      const count = this.strokes.length;
+      const answer = await askWhatIf(this.question(), asking.signal).catch((error) => ({ error }));
+      if (this.subject !== subject) return; // it was left, or begun anew
+      this.asking = null;
+      this.answeredStrokes = count;
+      if (answer.error) this.refused(answer.error);
+      else this.answered(answer);
+      this.write();
+      this.onChange();
     }
-    if (this.subject !== subject) return;
-    this.answeredStrokes = count;
-    this.asking = null;
-    this.write();
-    this.onChange();
-    if (!this.asksAgain) return;
-    this.asksAgain = false;
-    this.ask();
   }
 
   question() {
@@ -174,7 +175,7 @@ export class WhatIf {
     const words = !this.isOn ? "" : this.problem ?? (this.answer ? this.verdictWords() : "the network is being loaded…");
     setText(this.verdict, words);
     this.verdict.classList.toggle("problem", Boolean(this.problem));
-    this.verdict.dataset.strokes = this.isOn && !this.asking ? String(this.answeredStrokes) : "";
+    this.verdict.dataset.strokes = this.isOn && !this.asksAgain ? String(this.answeredStrokes) : "";
   }
 
   verdictWords() {
@@ -210,7 +211,7 @@ export class WhatIf {
 
   /** For the canvas. */
   brush() {
-    return this.isOn ? { strokes: this.strokes, at: this.at, radius: this.radius, pending: this.strokes.length > this.answeredStrokes || this.asking !== null } : null;
+    return this.isOn ? { strokes: this.strokes, at: this.at, radius: this.radius, pending: this.asking !== null } : null;
   }
 }
 

@@ -21,11 +21,10 @@ export function whatIfPanel({ actions, whatIf }) {
     onInput: (value) => actions.experiment("setRadius", Math.exp(value)),
   });
   const size = h("span", { class: "tabular dim brush-size" });
-  const undo = button("u", "undo stroke", "Take the last stroke back (u, Ctrl-Z)", "what-if-undo", () => actions.experiment("undo"));
-  const keep = button("K", "keep in comment", "Write what was hidden, and what the network then said, into the comment (K)", "what-if-keep", actions.keepExperiment);
-  const leave = button("Esc", "leave", "Leave: the pixels are as they were (Esc)", "what-if-leave", actions.escape);
+  const undo = button("u", "undo", "Take the last stroke back (u, Ctrl-Z)", "what-if-undo", () => actions.experiment("undo"));
+  const keep = button("K", "keep", "Write what was hidden, and what the network then said, into the comment (K)", "what-if-keep", actions.keepExperiment);
   const element = h("div", { class: "row", role: "group", "aria-label": "Hide pixels", "data-testid": "what-if-panel", hidden: true },
-    labelled("fill", fill.element), labelled("in", bands.element), brush.element, size, undo, keep, leave);
+    labelled("fill", fill.element), labelled("in", bands.element), brush.element, size, undo, keep);
   return {
     element,
     update() {
