@@ -20,6 +20,10 @@ from tests.fixtures.servers import API, object_url, running_server
 from tests.test_api_planes import unframed
 
 URL = f"{API}/what-if"
+LENS = {
+    "x_arcsec": 0.2, "y_arcsec": 0.0, "theta_e_arcsec": 1.0, "offset": 0.2, "angle_deg": 30.0,
+    "mag_vis": 22.0, "vis_y": 0.3,
+}  # fmt: skip
 STROKE = {"radius_arcsec": 0.6, "points_arcsec": [[0.0, 1.0], [1.0, 0.0]]}
 
 
@@ -72,6 +76,19 @@ def test_a_stroke_gets_both_verdicts_its_pixels_and_the_map(tmp_path, version):
     assert header["map"]["unit"] == "p of a lens at this place"
 
 
+def test_a_lens_is_injected_and_its_pixels_come_back(tmp_path):
+    with serving(tmp_path) as client:
+        header, values = decoded(ask(client, inject=LENS))
+    assert header["now"]["logit"] != header["before"]["logit"]
+    assert header["hidden"] is None
+    assert [patch["band"] for patch in header["patches"]] == ["VIS", "Y", "J", "H"]
+    patch = header["patches"][0]
+    height, width = patch["shape"]
+    original = galaxy(0)["VIS"].flux[patch["y_px"] :, patch["x_px"] :][:height, :width]
+    added = values(patch) - original
+    assert 24.6 - 2.5 * np.log10(added.sum()) < 22.0  # it is magnified
+
+
 def test_no_strokes_are_the_object_as_it_is(tmp_path):
     with serving(tmp_path) as client:
         header, _ = decoded(ask(client))
@@ -111,6 +128,9 @@ def test_p_lens_is_at_the_prior_of_the_campaign(tmp_path, version):
         ({"strokes": [{**STROKE, "points_arcsec": [[0, 1e9]]}]}, 422, "points_arcsec"),
         ({"strokes": [{**STROKE, "points_arcsec": [[0, 1]] * 10_001}]}, 422, "10001 points; at most 10000"),
         ({"mask": "none"}, 422, "mask"),
+        ({"inject": {**LENS, "theta_e_arcsec": 100}}, 422, "theta_e_arcsec"),
+        ({"inject": {**LENS, "mag_vis": "bright"}}, 422, "mag_vis"),
+        ({"inject": {"x_arcsec": 1}}, 422, "y_arcsec"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_line_and_starts_no_process(tmp_path, more, status, words):

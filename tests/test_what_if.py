@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from data.campaign import create_campaign
 from data.cutouts import Cutout, Plane
+from data.simulations import simulate
+from data.simulations.injected_lens import InjectedLens
+from data.simulations.injection import lensed_light
 from lensmodel.counterfactuals.erasing import sky_like
 from lensmodel.errors import ExplanationError, ModelError
 from lensmodel.explain.changes import FILLS, Change, Stroke
@@ -185,6 +189,47 @@ def test_a_model_says_why_it_cannot_see_an_object(tmp_path):
         what_if.answer(card, small, everything)
     with pytest.raises(ModelError, match="survey"):
         what_if.answer(of_another, small, Change())
+
+
+def test_a_lens_is_added_to_what_was_measured_after_pixels_were_hidden():
+    plane = spot_on_sky()
+    plane.flux[10, 10] = np.nan
+    given = {"VIS": plane, "g": plane}
+    lens = InjectedLens(0.0, 0.0, 1.0, 22.0, 0.3, 0.2, 0.0)
+    hidden = changed(given, ON_ARC, Backdrop(given))
+    both = changed(given, dataclasses.replace(ON_ARC, lens=lens), Backdrop(given))
+    added = lensed_light(given, lens)["VIS"]
+    assert added.sum() > 0
+    np.testing.assert_array_equal(both["VIS"].flux, hidden["VIS"].flux + added)
+    np.testing.assert_array_equal(both["g"].flux, hidden["g"].flux)
+
+
+def test_the_network_finds_a_bright_ring_put_round_a_galaxy(tmp_path):
+    campaign = create_campaign(tmp_path / "c", survey="euclid", title="No lenses")
+    simulate(campaign, number=60, seed=3, recipe="held-out")
+    what_if, card = WhatIf(campaign), model_named("evidence-net")
+    gained = []
+    for stored in campaign.objects().rows_of(campaign.objects().ids):
+        if stored.columns["subtype"] == "elliptical":
+            place = stored.columns["sim_target_x_arcsec"], stored.columns["sim_target_y_arcsec"]
+            lens = InjectedLens(
+                *place, theta_e_arcsec=1.3, mag_vis=23.0, vis_y=0.2, offset=0.3, angle_deg=30.0
+            )
+            answer = what_if.answer(card, stored, Change(lens=lens))
+            gained.append(answer.now["logit"] - answer.before["logit"])
+            assert [patch.band for patch in answer.patches] == ["VIS", "Y", "J", "H"]
+    assert len(gained) > 2
+    assert np.median(gained) > 3
+
+
+def test_no_lens_is_simulated_in_bands_of_other_surveys(tmp_path):
+    campaign = campaign_of(tmp_path / "c", [Cutout("one", galaxy(1))])
+    (stored,) = campaign.objects().rows_of(["one"])
+    elsewhere = dataclasses.replace(campaign, survey=dataclasses.replace(campaign.survey, name="des"))
+    card = dataclasses.replace(model_named("evidence-net"), survey="des")
+    change = Change(lens=InjectedLens(0.0, 0.0, 1.0, 22.0, 0.3, 0.2, 0.0))
+    with pytest.raises(ExplanationError, match="lenses are simulated in VIS, Y, J, H of euclid"):
+        WhatIf(elsewhere).answer(card, stored, change)
 
 
 def test_only_the_objects_asked_for_last_are_kept(tmp_path):

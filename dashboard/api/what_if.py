@@ -1,4 +1,4 @@
-"""What a network would say of an object with some of its pixels hidden: asked at each stroke of a brush."""
+"""What a network would say of an object with pixels hidden or a lens injected: asked at each stroke of a brush."""
 
 from typing import Annotated, Literal
 
@@ -15,6 +15,7 @@ from dashboard.experimenter import Question
 from dashboard.identity import CurrentSession
 from dashboard.state import ServerState
 from data.objects import StoredObject
+from data.simulations.injected_lens import InjectedLens
 from lensmodel.explain import METHODS
 from lensmodel.explain.changes import FILLS, Change, Stroke
 
@@ -37,8 +38,23 @@ class StrokeGiven(_Strict):
     points_arcsec: Annotated[list[tuple[Offset, Offset]], Field(min_length=1)]
 
 
+class LensGiven(_Strict):
+    """A simulated lens: an isothermal deflector and a source behind it, as `data.simulations.injected_lens` says."""
+
+    x_arcsec: Offset
+    y_arcsec: Offset
+    theta_e_arcsec: Annotated[float, Field(ge=0.1, le=5)]
+    mag_vis: Annotated[float, Field(ge=15, le=30)]
+    vis_y: Annotated[float, Field(ge=-2, le=5)]
+    offset: Annotated[float, Field(ge=0, le=1)]
+    angle_deg: Annotated[float, Field(ge=-360, le=360)]
+
+
 class WhatIfAsked(_Strict):
-    """Pixels to hide. bands: those in which they are hidden, null for all. map: with the evidence map as it then is."""
+    """What to change. bands: those in which pixels are hidden, null for all. map: with the evidence map as it then is.
+
+    inject: a lens to be added to all of Euclid's bands.
+    """
 
     object_id: str
     model: str
@@ -46,6 +62,7 @@ class WhatIfAsked(_Strict):
     fill: Literal[*FILLS] = "median"  # type: ignore[valid-type]  # the table's names
     bands: list[str] | None = None
     map: bool = False
+    inject: LensGiven | None = None
 
     def change(self, stored: StoredObject) -> Change:
         """As the network's process takes it.
@@ -62,7 +79,8 @@ class WhatIfAsked(_Strict):
         if unknown:
             raise BadRequestError(f"bands has {unknown[0]!r:.40}; the object has {', '.join(stored.bands)}")
         strokes = tuple(Stroke(one.radius_arcsec, tuple(one.points_arcsec)) for one in self.strokes)
-        return Change(strokes, self.fill, None if self.bands is None else tuple(self.bands))
+        lens = InjectedLens(**self.inject.model_dump()) if self.inject else None
+        return Change(strokes, self.fill, None if self.bands is None else tuple(self.bands), lens)
 
 
 @router.post("/what-if", response_class=Response)

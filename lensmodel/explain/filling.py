@@ -1,4 +1,4 @@
-"""Pixels under the strokes of a brush, filled with what could be there instead."""
+"""Pixels under the strokes of a brush, filled with what could be there instead, and light added to all."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from data.cutouts import Plane
 from data.region_shapes import offsets_arcsec
+from data.simulations.injection import lensed_light
 from lensmodel.counterfactuals.erasing import sky_like
 from lensmodel.counterfactuals.galaxy_light import Mask
 from lensmodel.explain.changes import Change, Position, Stroke
@@ -60,7 +61,7 @@ def hidden_pixels(strokes: tuple[Stroke, ...], shape: tuple[int, int], pixel_sca
 
 
 def changed(planes: Mapping[str, Plane], change: Change, backdrop: Backdrop) -> dict[str, Plane]:
-    """The planes with the strokes' pixels filled; what was not measured stays so.
+    """The planes with the strokes' pixels filled and the lens injected; what was not measured stays so.
 
     backdrop : of the same planes.
     """
@@ -73,7 +74,11 @@ def changed(planes: Mapping[str, Plane], change: Change, backdrop: Backdrop) -> 
         flux = plane.flux.copy()
         flux[taken] = _filling(plane, taken, change.fill, backdrop, band)
         filled[band] = replace(plane, flux=flux)
-    return {**planes, **filled}
+    altered = {**planes, **filled}
+    light = lensed_light(planes, change.lens) if change.lens else {}
+    for band, added in light.items():
+        altered[band] = replace(altered[band], flux=altered[band].flux + added)
+    return altered
 
 
 def _filling(

@@ -17,6 +17,8 @@ from torch import Tensor
 from data.campaign import Campaign
 from data.cutouts import Plane
 from data.objects import StoredObject
+from data.simulations.instrument import BANDS as SIMULATED_BANDS
+from data.surveys import Survey
 from lensmodel.batches import read_batch
 from lensmodel.errors import ExplanationError
 from lensmodel.explain.changes import Change
@@ -28,6 +30,7 @@ from lensmodel.networks import LensNetwork
 from lensmodel.preprocessing import Field, field_of
 from lensmodel.scoring import ScoreRow, judged
 
+SIMULATED_SURVEY = "euclid"
 _NETWORKS_KEPT = 2
 _OBJECTS_KEPT = 8
 
@@ -106,7 +109,7 @@ class WhatIf:
         ModelError
             If the model is for another survey, or its weights cannot be loaded.
         ExplanationError
-            If the model cannot see the object, before or after the change.
+            If the model cannot see the object, before or after the change, or no lens can be simulated in it.
         """
         check_survey(card, self._campaign.survey.name)
         network = _kept(self._networks, card, _NETWORKS_KEPT, lambda: _ready(card))
@@ -115,6 +118,8 @@ class WhatIf:
         before = _kept(
             self._before, (card, *identity), _OBJECTS_KEPT, lambda: _judged(network, card, stored, planes)[0]
         )
+        if change.lens:
+            _check_simulated(self._campaign.survey, stored)
         altered = changed(planes, change, backdrop)
         now, evidence = _judged(network, card, stored, altered)
         reference = planes[self._campaign.survey.reference_among(stored.bands)]
@@ -170,6 +175,14 @@ def _judged(
     if "logit" not in row:
         raise ExplanationError(f"cutout {stored.object_id[:80]!r}: {row['reason']}")
     return row, None if output.evidence is None else _Evidence(network, card, output.evidence[0], field)
+
+
+def _check_simulated(survey: Survey, stored: StoredObject) -> None:
+    if survey.name != SIMULATED_SURVEY or not set(SIMULATED_BANDS) & set(stored.bands):
+        raise ExplanationError(
+            f"lenses are simulated in {', '.join(SIMULATED_BANDS)} of {SIMULATED_SURVEY}; "
+            f"{stored.object_id[:80]!r} has {', '.join(stored.bands)} of {survey.name}: hide pixels only"
+        )
 
 
 def _ready(card: ModelCard) -> LensNetwork:

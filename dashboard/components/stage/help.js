@@ -10,6 +10,6 @@ export function helpSheet() {
   const element = h("dialog", { class: "help", "aria-label": "Keys", "data-testid": "help-sheet" },
     h("div", { class: "line" }, h("h1", {}, "Keys"), h("span", { class: "spring" }), close),
     h("div", { class: "groups" }, groups),
-    h("p", { class: "dim" }, "Wheel: zoom round the cursor. Drag: pan. Double click: whole cutout. While hiding pixels a drag paints, Shift and drag pans, Shift and wheel sizes the brush. Nothing is preselected; a grade is saved and the next candidate appears."));
+    h("p", { class: "dim" }, "Wheel: zoom round the cursor. Drag: pan. Double click: whole cutout. In what if a drag paints, Shift and drag pans, Shift and wheel sizes the brush. Nothing is preselected; a grade is saved and the next candidate appears."));
   return { element, toggle: () => (element.open ? element.close() : element.showModal()) };
 }

@@ -49,7 +49,8 @@ export const KEYS = [
   ["Why", [
     [["1"], "first overlay (1–9)", "overlayNumber", 0],
     [["p"], "predicted position", "toggle", "position"],
-    [["h"], "hide pixels: what if they were not there?", "hidePixels"],
+    [["h"], "what if: hide pixels with a brush", "whatIfTool", "hide"],
+    [["e"], "what if: add a simulated lens", "whatIfTool", "lens"],
     [["d"], "contours", "toggle", "contours"],
     [[";"], "overlay fainter", "adjust", ["opacity", -0.1]],
     [["'"], "overlay stronger", "adjust", ["opacity", 0.1]],
@@ -63,16 +64,16 @@ export const KEYS = [
   ]],
 ];
 
-/** The same, while pixels are being hidden; these come first, all others work as ever. */
-export const WHAT_IF_KEYS = ["While hiding pixels (h)", [
+/** The same, while what-if is on; these come first, all others work as ever. */
+export const WHAT_IF_KEYS = ["What if (h or e)", [
   [["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown"], "move the brush", "moveBrush"],
   [["Enter", " "], "hide what is under it", "experiment", "dot"],
-  [["]"], "wider brush", "experiment", "widen"],
-  [["["], "narrower brush", "experiment", "narrow"],
+  [["]"], "wider: brush, Einstein radius", "experiment", "widen"],
+  [["["], "narrower", "experiment", "narrow"],
   [["g"], "fill: median, sky, noise", "experiment", "nextFill"],
-  [["e"], "all bands or one", "experiment", "nextBand"],
-  [["u"], "take the last stroke back (Ctrl-Z too)", "experiment", "undo"],
-  [["K"], "keep the result in the comment", "keepExperiment"],
+  [["z"], "all bands or one", "experiment", "nextBand"],
+  [["u"], "take back (Ctrl-Z too)", "experiment", "undo"],
+  [["K"], "keep in the comment", "keepExperiment"],
 ]];
 
 const NAMES = { ArrowRight: "→", ArrowLeft: "←", ArrowDown: "↓", ArrowUp: "↑", " ": "space", Escape: "Esc", Backspace: "⌫" };
@@ -93,7 +94,7 @@ export function bindingOf(event) {
   return BINDINGS.get(event.key) ?? (event.key.length === 1 ? BINDINGS.get(event.key.toLowerCase()) : null) ?? null;
 }
 
-/** [action, argument] of a key event while pixels are being hidden, or null. */
+/** [action, argument] of a key event while what-if is on, or null. */
 export function whatIfBindingOf(event) {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") return WHAT_IF_BINDINGS.get("u");
   if (event.ctrlKey || event.metaKey || event.altKey) return null;

@@ -106,15 +106,20 @@ export class Painter {
 
   /** Marks and positions, as the canvas draws them. */
   markers(marks, position) {
-    const reference = referencePlane(this.cutout, this.campaign);
-    const scale = reference.pixel_scale_arcsec ?? 1;
-    const set = marks.map(({ kind, x_px, y_px }) => ({
-      x: (x_px - (reference.width - 1) / 2) * scale, y: (y_px - (reference.height - 1) / 2) * scale,
-      label: kind, colour: MARK_COLOURS[kind], shape: "square",
-    }));
+    const set = marks.map((mark) => {
+      const [x, y] = this.placeOf(mark);
+      return { x, y, label: mark.kind, colour: MARK_COLOURS[mark.kind], shape: "square" };
+    });
     if (!position) return set;
     const { x_arcsec: x, y_arcsec: y, sigma_arcsec: sigma } = position;
     return [...set, { x, y, sigma, colour: "#ffd166" }];
+  }
+
+  /** Offset of a mark from the centre. */
+  placeOf({ x_px, y_px }) {
+    const reference = referencePlane(this.cutout, this.campaign);
+    const scale = reference.pixel_scale_arcsec ?? 1;
+    return [(x_px - (reference.width - 1) / 2) * scale, (y_px - (reference.height - 1) / 2) * scale];
   }
 
   /** A mark of that kind at an offset from the centre. */

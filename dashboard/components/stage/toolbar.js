@@ -26,20 +26,22 @@ export function toolbar({ actions, settings, whatIf }) {
   ].map(([name, label, key, title]) => [name, h("button", {
     title: `${title} (${key})`, "data-testid": name, onclick: () => actions.toggle(name),
   }, keyCap(key), label)]));
-  const hide = h("button", {
-    class: "chip", title: "Hide pixels with a brush and see what the network then says (h); h or Esc leaves, and they are as they were", "data-testid": "hide-pixels",
-    onclick: () => {
-      hide.blur(); // the space bar paints now
-      actions.hidePixels();
+  const tools = Object.fromEntries([
+    ["hide", "h", "hide pixels", "Hide pixels with a brush"], ["lens", "e", "add a lens", "Add a simulated lens"],
+  ].map(([tool, key, label, title]) => [tool, h("button", {
+    class: "chip", title: `${title} and see what the network then says (${key}); again, or Esc: all is as it was`, "data-testid": `what-if-${tool}`,
+    onclick: (event) => {
+      event.currentTarget.blur(); // the space bar paints now
+      actions.whatIfTool(tool);
     },
-  }, keyCap("h"), "hide pixels");
+  }, keyCap(key), label)]));
   const look = h("div", { class: "row" }, stretch.element, sliders.black.element, sliders.white.element, sliders.softening.element, toggles.inverted, toggles.smooth);
   const panel = whatIfPanel({ actions, whatIf });
   const legend = h("div", { class: "legend", "data-testid": "legend" });
   const element = h("div", { class: "toolbar" },
     look, panel.element,
     h("div", { class: "row" }, overlays, toggles.position, toggles.contours),
-    h("div", { class: "line" }, sliders.opacity.element, legend, h("span", { class: "spring" }), hide));
+    h("div", { class: "line" }, sliders.opacity.element, legend, h("span", { class: "spring" }), Object.values(tools)));
   const buttons = new Map();
 
   return {
@@ -50,8 +52,10 @@ export function toolbar({ actions, settings, whatIf }) {
       for (const [name, button] of Object.entries(toggles)) setPressed(button, now[name]);
       look.hidden = whatIf.isOn;
       panel.update();
-      setPressed(hide, whatIf.isOn);
-      hide.disabled = withheld;
+      for (const [tool, button] of Object.entries(tools)) {
+        setPressed(button, whatIf.isOn && whatIf.tool === tool);
+        button.disabled = withheld;
+      }
       updateOverlays(overlays, buttons, { methods, withheld, active: explanation.method, actions });
       updateLegend(legend, explanation);
     },

@@ -82,7 +82,7 @@ class Vet {
     const own = [
       "grade", "skip", "forward", "back", "jumpTo", "reorder", "set", "toggle", "overlay", "overlayNumber", "draft", "choose",
       "copy", "rename", "theme", "cycleView", "cycleStretch", "adjust", "blink", "mark", "moveMark", "setMark", "unmark",
-      "resetView", "escape", "saveRefused", "hidePixels", "experiment", "moveBrush", "keepExperiment",
+      "resetView", "escape", "saveRefused", "whatIfTool", "experiment", "moveBrush", "keepExperiment",
     ];
     return {
       ...Object.fromEntries(own.map((name) => [name, (argument, more) => this[name](argument, more)])),
@@ -425,8 +425,9 @@ class Vet {
 
   // What if
 
-  hidePixels() {
-    if (this.whatIf.isOn) return this.escape();
+  /** Take a tool; the one that is in the hand puts it away. */
+  whatIfTool(tool) {
+    if (this.whatIf.isOn) return this.whatIf.tool === tool ? this.escape() : this.whatIf.take(tool);
     if (!this.painted) return;
     if (this.details?.withheld) return this.say("What if comes after your grade.");
     if (!this.model) return this.say("No network has scored this campaign yet: lensvet score");
@@ -442,13 +443,15 @@ class Vet {
       end: () => this.whatIf.end(),
       resize: (step) => this.whatIf.resize(step),
     };
-    this.whatIf.enter({ entry, cutout, model: this.model, at: this.painter.view.pointer ?? this.markOr([0, 0]) });
+    this.whatIf.enter({ entry, cutout, model: this.model, at: this.lensPlace(), tool });
   }
 
-  /** Where the brush of somebody without a pointer begins: at the predicted position. */
-  markOr(otherwise) {
+  /** Where the lens is: as the inspector marked it, as the network says, or in the middle. */
+  lensPlace() {
+    const marked = this.draftNow().marks.find(({ kind }) => kind === "lens");
+    if (marked) return this.painter.placeOf(marked);
     const position = this.position();
-    return position ? [position.x_arcsec, position.y_arcsec] : otherwise;
+    return position ? [position.x_arcsec, position.y_arcsec] : [0, 0];
   }
 
   stopExperiment() {
@@ -469,7 +472,7 @@ class Vet {
       widen: () => whatIf.resize(1), narrow: () => whatIf.resize(-1),
       nextFill: () => whatIf.setFill(next(FILLS, whatIf.fill)), nextBand: () => whatIf.setBand(next(whatIf.bandChoices, whatIf.band)),
     };
-    if (verb === "undo" && !whatIf.strokes.length) return this.say("No stroke is left.");
+    if (verb === "undo" && !whatIf.canUndo) return this.say("Nothing is left to take back.");
     if (verb in verbs) verbs[verb]();
     else whatIf[verb](argument);
   }
@@ -477,7 +480,9 @@ class Vet {
   moveBrush([dx, dy]) {
     const step = this.painter.pixelStep();
     const [x, y] = this.whatIf.at;
-    this.whatIf.move([x + dx * step, y + dy * step]);
+    const at = [x + dx * step, y + dy * step];
+    if (this.whatIf.tool === "lens") return this.whatIf.placeLens(at);
+    this.whatIf.move(at);
     this.painter.paintBrush(this.whatIf.brush());
   }
 
@@ -486,7 +491,7 @@ class Vet {
     await this.whatIf.settled;
     if (this.painted?.entry !== entry) return;
     const note = this.whatIf.note();
-    if (!note) return this.say("Nothing is hidden yet.");
+    if (!note) return this.say("Nothing is changed yet.");
     const { comment } = this.draftNow();
     this.draft({ comment: comment ? `${comment}\n${note}` : note });
   }

@@ -204,8 +204,11 @@ export class View {
     });
   }
 
-  /** Hatched where strokes went, shaded too while the pixels there are still the old ones; a circle where the brush is. */
-  drawBrush({ strokes, at, radius, pending }) {
+  /**
+   * Hatched where strokes went, shaded too while the pixels there are still the old ones. `circle`: the brush, or dashed
+   * the Einstein radius of a simulated lens.
+   */
+  drawBrush({ strokes, circle, pending }) {
     const { context } = this;
     const scale = this.fit() * this.zoom;
     context.lineCap = context.lineJoin = "round";
@@ -225,8 +228,11 @@ export class View {
     }
     context.lineCap = "butt";
     context.lineJoin = "miter";
-    const [x, y] = this.toScreen(...at);
-    this.stroke(1.2, "#fff", (path) => path.arc(x, y, Math.max(radius * scale, 2), 0, 2 * Math.PI));
+    if (!circle) return;
+    const [x, y] = this.toScreen(...circle.at);
+    context.setLineDash(circle.dashed ? [5, 5] : []);
+    this.stroke(1.2, "#fff", (path) => path.arc(x, y, Math.max(circle.radius * scale, 2), 0, 2 * Math.PI));
+    context.setLineDash([]);
   }
 
   hatching() {

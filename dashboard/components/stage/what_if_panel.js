@@ -1,9 +1,16 @@
-// Under the picture while pixels are being hidden: fill, bands, brush, and what to do with the result.
+// Under the picture while what-if is on: fill, bands and brush, or the simulated lens; and what to do with the result.
 
 import { choice, h, keyCap, slider } from "./dom.js";
-import { FILLS } from "./what_if.js";
+import { FILLS, LENS_RANGES } from "./what_if.js";
 
 const ALL = "all";
+const LENS_SLIDERS = [
+  ["theta_e_arcsec", "θ_E", 0.05, "Einstein radius in arcsec ([ and ])", (value) => `${value.toFixed(2)}″`],
+  ["mag_vis", "mag", 0.1, "Magnitude of the source in VIS, unlensed", (value) => value.toFixed(1)],
+  ["vis_y", "blue–red", 0.1, "Colour VIS-Y of the source", (value) => value.toFixed(1)],
+  ["offset", "off", 0.02, "How far the source is from the axis, in Einstein radii: 0 makes a ring", (value) => value.toFixed(2)],
+  ["angle_deg", "angle", 5, "Where the source is, counter-clockwise from the right; the deflector turns with it", (value) => `${value.toFixed(0)}°`],
+];
 
 export function whatIfPanel({ actions, whatIf }) {
   const fill = choice({
@@ -12,7 +19,7 @@ export function whatIfPanel({ actions, whatIf }) {
     onChange: (value) => actions.experiment("setFill", value),
   });
   const bands = choice({
-    label: "Bands in which pixels are hidden", testId: "what-if-bands", value: ALL, options: [], title: "Bands in which pixels are hidden (e)",
+    label: "Bands in which pixels are hidden", testId: "what-if-bands", value: ALL, options: [], title: "Bands in which pixels are hidden (z)",
     onChange: (value) => actions.experiment("setBand", value === ALL ? null : value),
   });
   // In equal ratios: the narrow end is where the hand needs it fine.
@@ -21,20 +28,33 @@ export function whatIfPanel({ actions, whatIf }) {
     onInput: (value) => actions.experiment("setRadius", Math.exp(value)),
   });
   const size = h("span", { class: "tabular dim brush-size" });
-  const undo = button("u", "undo", "Take the last stroke back (u, Ctrl-Z)", "what-if-undo", () => actions.experiment("undo"));
+  const lens = Object.fromEntries(LENS_SLIDERS.map(([name, label, step, title, written]) => {
+    const [min, max] = LENS_RANGES[name];
+    const control = slider({ label, title, min, max, step, value: whatIf.lensIs[name], onInput: (value) => actions.experiment("setLens", [name, value]) });
+    return [name, { ...control, written, title }];
+  }));
+  const hiding = h("div", { class: "group" }, labelled("fill", fill.element), labelled("in", bands.element), brush.element, size);
+  const injecting = h("div", { class: "group lens-sliders" }, Object.values(lens).map(({ element }) => element));
+  const undo = button("u", "undo", "Take the last stroke, or the lens, back (u, Ctrl-Z)", "what-if-undo", () => actions.experiment("undo"));
   const keep = button("K", "keep", "Write what was hidden, and what the network then said, into the comment (K)", "what-if-keep", actions.keepExperiment);
-  const element = h("div", { class: "row", role: "group", "aria-label": "Hide pixels", "data-testid": "what-if-panel", hidden: true },
-    labelled("fill", fill.element), labelled("in", bands.element), brush.element, size, undo, keep);
+  const element = h("div", { class: "row", role: "group", "aria-label": "What if", "data-testid": "what-if-panel", hidden: true },
+    hiding, injecting, undo, keep);
   return {
     element,
     update() {
       element.hidden = !whatIf.isOn;
       if (!whatIf.isOn) return;
+      hiding.hidden = whatIf.tool !== "hide";
+      injecting.hidden = whatIf.tool !== "lens";
       updateBands(bands, whatIf);
+      for (const [name, { element: control, set, written, title }] of Object.entries(lens)) {
+        set(whatIf.lensIs[name]);
+        control.title = `${title}: ${written(whatIf.lensIs[name])}`;
+      }
       fill.set(whatIf.fill);
       brush.set(Math.log(whatIf.radius));
       size.textContent = `${whatIf.radius.toFixed(2)}″`;
-      undo.disabled = !whatIf.strokes.length;
+      undo.disabled = !whatIf.canUndo;
       keep.disabled = whatIf.note() === null;
     },
   };
