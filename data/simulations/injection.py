@@ -96,7 +96,10 @@ def _images(
     y, x = (torch.from_numpy((axis[:, None] + steps).ravel()).float() for axis in window)
     angle = math.radians(lens.angle_deg)
     mass = Mass(
-        *map(_one, (lens.x_arcsec, lens.y_arcsec, _AXIS_RATIO, angle - _ASIDE)),
+        x=_one(lens.x_arcsec),
+        y=_one(lens.y_arcsec),
+        axis_ratio=_one(_AXIS_RATIO),
+        angle=_one(angle - _ASIDE),
         theta_e_arcsec=_one(lens.theta_e_arcsec),
         shear_1=_one(0.0),
         shear_2=_one(0.0),

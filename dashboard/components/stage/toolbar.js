@@ -27,7 +27,7 @@ export function toolbar({ actions, settings, whatIf }) {
     title: `${title} (${key})`, "data-testid": name, onclick: () => actions.toggle(name),
   }, keyCap(key), label)]));
   const tools = Object.fromEntries([
-    ["hide", "h", "hide pixels", "Hide pixels with a brush"], ["lens", "e", "add a lens", "Add a simulated lens"],
+    ["hide", "h", "hide", "Hide pixels with a brush"], ["lens", "e", "add lens", "Add a simulated lens"],
   ].map(([tool, key, label, title]) => [tool, h("button", {
     class: "chip", title: `${title} and see what the network then says (${key}); again, or Esc: all is as it was`, "data-testid": `what-if-${tool}`,
     onclick: (event) => {

@@ -121,6 +121,7 @@ class Vet {
     window.removeEventListener("beforeunload", this.onLeave);
     clearTimeout(this.pollTimer);
     clearInterval(this.blinkTimer);
+    this.whatIf.leave();
     this.keyboard.destroy();
     this.grading.destroy();
     this.painter.destroy();

@@ -7,7 +7,7 @@ const ALL = "all";
 const LENS_SLIDERS = [
   ["theta_e_arcsec", "θ_E", 0.05, "Einstein radius in arcsec ([ and ])", (value) => `${value.toFixed(2)}″`],
   ["mag_vis", "mag", 0.1, "Magnitude of the source in VIS, unlensed", (value) => value.toFixed(1)],
-  ["vis_y", "blue–red", 0.1, "Colour VIS-Y of the source", (value) => value.toFixed(1)],
+  ["vis_y", "colour", 0.1, "Colour VIS-Y of the source, from blue to red", (value) => value.toFixed(1)],
   ["offset", "off", 0.02, "How far the source is from the axis, in Einstein radii: 0 makes a ring", (value) => value.toFixed(2)],
   ["angle_deg", "angle", 5, "Where the source is, counter-clockwise from the right; the deflector turns with it", (value) => `${value.toFixed(0)}°`],
 ];
