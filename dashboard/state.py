@@ -4,6 +4,7 @@ Nothing in `dashboard` is kept at module level; whatever changes hangs here and 
 """
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,8 +60,9 @@ class ServerState:
 
     def close(self) -> None:
         """Stop the worker processes and give back the database."""
-        self.explainer.close()
-        self.experimenter.close()
+        with ThreadPoolExecutor() as closing:  # a process may take seconds to end
+            closing.submit(self.explainer.close)
+            closing.submit(self.experimenter.close)
         self.labels.close()
 
     @property
