@@ -2,16 +2,13 @@
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from dashboard.children import start_child, stop_child
 from dashboard.errors import ServeError
+from dashboard.worker import Worker
 from data.campaign import Campaign, open_campaign
 from data.errors import LensVetError
 
@@ -23,6 +20,9 @@ class Job:
     model_version: str
     method: str
     object_id: str
+
+    def __str__(self) -> str:
+        return f"{self.method} of {self.object_id[:80]!r}"
 
 
 _PATIENCE = 10  # added to the niceness of the process that computes ahead
@@ -43,8 +43,10 @@ class Explainer:
 
     def __init__(self, campaign: Campaign, serve: Callable[[Path, Connection], None] | None = None) -> None:
         # Two, so that the map on screen does not wait for one that nobody looks at yet.
-        self._worker = _Worker(campaign.path, serve or serve_maps)
-        self._worker_ahead = _Worker(campaign.path, serve or serve_maps_ahead)
+        self._worker: Worker[Job, None] = Worker(campaign.path, serve or serve_maps, name="lensvet-maps")
+        self._worker_ahead: Worker[Job, None] = Worker(
+            campaign.path, serve or serve_maps_ahead, name="lensvet-maps-ahead"
+        )
         self._wanted: dict[Job, _Wanted] = {}
         self._ahead: dict[str, list[Job]] = {}
         self._running_ahead: tuple[Job, asyncio.Future[LensVetError | None]] | None = None
@@ -116,61 +118,6 @@ class Explainer:
             rest = [] if isinstance(error, ServeError) else jobs[1:]
             if inspector not in self._ahead:  # else something newer was asked for meanwhile
                 self._ahead[inspector] = rest
-
-
-class _Worker:
-    """The process that holds the networks; started with the first job, and again if it died."""
-
-    def __init__(self, campaign_path: Path, serve: Callable[[Path, Connection], None]) -> None:
-        self._campaign_path = campaign_path
-        self._serve = serve
-        self._lock = threading.Lock()
-        self._running: tuple[BaseProcess, Connection] | None = None
-        self._is_closed = False
-
-    def run(self, job: Job) -> LensVetError | None:
-        for _ in range(2):
-            try:
-                _, connection = self._started()
-                connection.send(job)
-                answer: LensVetError | None = connection.recv()
-                return answer
-            except (EOFError, OSError):
-                self._stop()
-            except Exception as error:  # an answer that cannot be read; whoever waits must hear of it
-                self._stop()
-                return ServeError(
-                    f"{job.method} of {job.object_id[:80]!r} gave no readable answer: {error!r}"[:500]
-                )
-        return ServeError(
-            f"the process that computes maps died on {job.method} of {job.object_id[:80]!r}: try again"
-        )
-
-    def close(self) -> None:
-        self._is_closed = True
-        self._stop()
-
-    def _started(self) -> tuple[BaseProcess, Connection]:
-        with self._lock:
-            if self._is_closed:
-                raise EOFError
-            if self._running is None:
-                ours, theirs = Pipe()
-                self._running = (
-                    start_child(self._serve, self._campaign_path, theirs, name="lensvet-maps"),
-                    ours,
-                )
-                # The child holds its own copy: with ours closed, the child's death ends our waiting.
-                theirs.close()
-            return self._running
-
-    def _stop(self) -> None:
-        with self._lock:
-            if self._running is not None:
-                process, connection = self._running
-                self._running = None
-                stop_child(process)
-                connection.close()
 
 
 def serve_maps_ahead(campaign_path: Path, connection: Connection) -> None:

@@ -80,9 +80,9 @@ class LiveScores:
                 return None
             part = scores.parts[scores.part_of[place]]
         rows = pq.read_table(part, filters=pc.field("object_id") == object_id, partitioning=None)
-        return self._stated(model_version, rows.to_pylist()[-1]) if rows.num_rows else None
+        return self.stated(model_version, rows.to_pylist()[-1]) if rows.num_rows else None
 
-    def _stated(self, model_version: str, row: dict[str, object]) -> dict[str, object]:
+    def stated(self, model_version: str, row: dict[str, object]) -> dict[str, object]:
         """A score row with p_lens at the campaign's prior."""
         if row["logit"] is None:
             return row

@@ -4,12 +4,14 @@ Nothing in `dashboard` is kept at module level; whatever changes hangs here and 
 """
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.errors import UnknownMapError, UnknownObjectError
+from dashboard.experimenter import Experimenter
 from dashboard.explainer import Explainer
 from dashboard.live_catalogue import Catalogue, LiveCatalogue
 from dashboard.live_scores import LiveScores, ScoreColumns
@@ -50,14 +52,17 @@ class ServerState:
         self.catalogue = LiveCatalogue(campaign.catalogue_path)
         self.scores = LiveScores(campaign)
         self.explainer = Explainer(campaign)
+        self.experimenter = Experimenter(campaign)
         self._lock = threading.Lock()
         self._cutouts: CutoutStore | None = None
         self._cards: dict[str, ModelCard] = {}
         self._rankings: dict[tuple[str, str | None, int, str], NDArray[np.int64]] = {}
 
     def close(self) -> None:
-        """Stop the worker process and give back the database."""
-        self.explainer.close()
+        """Stop the worker processes and give back the database."""
+        with ThreadPoolExecutor() as closing:  # a process may take seconds to end
+            closing.submit(self.explainer.close)
+            closing.submit(self.experimenter.close)
         self.labels.close()
 
     @property
@@ -131,6 +136,19 @@ class ServerState:
         if card is not None and method not in methods_for(card):
             raise UnknownMapError(f"{card.title} has no {method}; it has {', '.join(methods_for(card))}")
         return card.version if card else model
+
+    def runnable_card(self, model: str) -> ModelCard:
+        """The card of a model named in a request.
+
+        Raises
+        ------
+        UnknownMapError
+            If this machine does not have it.
+        """
+        card = self.card(model)
+        if card is None:
+            raise UnknownMapError(f"model {model!r:.80} is not here: lensvet models lists what there is")
+        return card
 
     def map(self, model_version: str, method: str, stored: StoredObject) -> NDArray[np.float32] | None:
         """A map that was computed before, or None."""

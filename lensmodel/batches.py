@@ -16,7 +16,7 @@ from torch import Tensor
 from data.cutout_store import CutoutStore
 from data.objects import ObjectTable, StoredObject
 from lensmodel.models import ModelCard
-from lensmodel.preprocessing import flux_batch, why_not
+from lensmodel.preprocessing import PlaneSource, flux_batch, why_not
 
 OBJECTS_PER_STEP = 64
 
@@ -62,7 +62,7 @@ def steps(
             yield objects.rows_of(ids.take(some).to_pylist())
 
 
-def read_batch(card: ModelCard, store: CutoutStore, objects: list[StoredObject]) -> Batch:
+def read_batch(card: ModelCard, store: PlaneSource, objects: list[StoredObject]) -> Batch:
     """Objects of one group as the model sees them."""
     reasons = [why_not(card, stored, store) for stored in objects]
     passed = [index for index, reason in enumerate(reasons) if reason is None]

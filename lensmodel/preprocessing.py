@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,12 +19,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from data.cutout_store import CutoutStore
 from data.objects import StoredObject
 from lensmodel.models import MODELS, ModelCard
 from lensmodel.resampling import area_weights, centred, linear_weights
 
 _FEW = 0.01  # of a plane's pixels: patches of zeros as large as that are a mask
+
+
+class PlaneSource(Protocol):
+    """Where the planes of a group of objects are read: a `data.cutout_store.CutoutStore`, or planes in memory."""
+
+    def bands(self, group: str) -> tuple[str, ...]:
+        """The bands of the objects of a group."""
+
+    def pixel_scale_arcsec(self, group: str, band: str) -> float:
+        """Pixel scale of a band in a group, NaN if unknown."""
+
+    def shape(self, group: str, band: str) -> tuple[int, int]:
+        """(y, x) of a band in a group."""
+
+    def read_batch(self, group: str, rows: NDArray[np.int64], band: str) -> NDArray[np.float32]:
+        """Flux of several objects of one group: (object, y, x) in the order of `rows`."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +55,7 @@ class Field:
     y_arcsec: float = 0.0
 
 
-def why_not(card: ModelCard, stored: StoredObject, store: CutoutStore) -> str | None:
+def why_not(card: ModelCard, stored: StoredObject, store: PlaneSource) -> str | None:
     """Why this model cannot see this object, None if it can as far as the pixels' layout tells."""
     if stored.kind != "flux":
         return f"it is a colour image and {card.title} needs fluxes: ingest its FITS planes"
@@ -56,7 +72,7 @@ def why_not(card: ModelCard, stored: StoredObject, store: CutoutStore) -> str | 
     return _why_too_small(card, store, group)
 
 
-def field_of(card: ModelCard, store: CutoutStore, group: str) -> Field:
+def field_of(card: ModelCard, store: PlaneSource, group: str) -> Field:
     """What the model sees of the cutouts of a group that `why_not` lets pass.
 
     It is centred as well as the largest pixels allow that are not interpolated.
@@ -69,7 +85,7 @@ def field_of(card: ModelCard, store: CutoutStore, group: str) -> Field:
 
 
 def flux_batch(
-    card: ModelCard, store: CutoutStore, group: str, rows: NDArray[np.int64]
+    card: ModelCard, store: PlaneSource, group: str, rows: NDArray[np.int64]
 ) -> tuple[Tensor, list[str | None]]:
     """Flux as the model's `normalise` takes it, for objects of one group that `why_not` lets pass.
 
@@ -132,7 +148,7 @@ class _Axis:
         return (first + last - self.length) / 2
 
 
-def _axes(card: ModelCard, store: CutoutStore, group: str, band: str, field: Field) -> tuple[_Axis, _Axis]:
+def _axes(card: ModelCard, store: PlaneSource, group: str, band: str, field: Field) -> tuple[_Axis, _Axis]:
     scale = store.pixel_scale_arcsec(group, band)
     ratio = card.pixel_scale_arcsec / scale
     # Headers state scales to a few digits: a ratio counts as whole if that shifts no pixel by half a pixel.
@@ -166,7 +182,7 @@ def _weights(axis: _Axis) -> Tensor:
     return torch.from_numpy(weights).float()
 
 
-def _present(card: ModelCard, store: CutoutStore, group: str) -> list[str]:
+def _present(card: ModelCard, store: PlaneSource, group: str) -> list[str]:
     """The model's bands that the objects of a group have, in the model's order."""
     there = store.bands(group)
     return [band for band in card.bands if band in there]
@@ -252,7 +268,7 @@ def _why_too_few_bands(card: ModelCard, stored: StoredObject) -> str:
     return f"{has} {', '.join(card.bands)}: ingest the missing bands or choose another model"
 
 
-def _largest_shape(card: ModelCard, store: CutoutStore, group: str) -> tuple[int, int]:
+def _largest_shape(card: ModelCard, store: PlaneSource, group: str) -> tuple[int, int]:
     """(y, x) in model pixels that every band that is there covers."""
     heights, widths = zip(
         *(_cells(card, store, group, band) for band in _present(card, store, group)), strict=True
@@ -260,14 +276,14 @@ def _largest_shape(card: ModelCard, store: CutoutStore, group: str) -> tuple[int
     return min(heights), min(widths)
 
 
-def _cells(card: ModelCard, store: CutoutStore, group: str, band: str) -> tuple[int, int]:
+def _cells(card: ModelCard, store: PlaneSource, group: str, band: str) -> tuple[int, int]:
     """How many model pixels fit into a band, along y and x; a thousandth of a pixel short still counts."""
     ratio = card.pixel_scale_arcsec / store.pixel_scale_arcsec(group, band)
     height, width = store.shape(group, band)
     return int(height / ratio + 1e-3), int(width / ratio + 1e-3)
 
 
-def _why_too_small(card: ModelCard, store: CutoutStore, group: str) -> str | None:
+def _why_too_small(card: ModelCard, store: PlaneSource, group: str) -> str | None:
     needed = card.field_px or MODELS[card.architecture].least_px
     for band in _present(card, store, group):
         if min(_cells(card, store, group, band)) < needed:

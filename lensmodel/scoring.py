@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from data.campaign import Campaign
-from data.cutout_store import CutoutStore
 from data.files import held_alone
 from data.objects import ObjectTable, StoredObject
 from data.scores import SCORE_SCHEMA, scored_ids, write_part
@@ -27,7 +26,7 @@ from lensmodel.errors import ModelError
 from lensmodel.explain.agreement import where_why
 from lensmodel.models import ModelCard, check_survey, load_network, write_card
 from lensmodel.networks import LensNetwork, NetworkOutput
-from lensmodel.preprocessing import Field, bands_missing, field_of
+from lensmodel.preprocessing import Field, PlaneSource, bands_missing, field_of
 
 BATCH_SIZE = 16  # a larger batch does not stay in the cache of a core, and takes longer per image
 SECONDS_PER_PART = 1.0
@@ -103,7 +102,7 @@ def score(
 
 @torch.inference_mode()
 def score_rows(
-    network: LensNetwork, card: ModelCard, store: CutoutStore, batch_size: int, objects: list[StoredObject]
+    network: LensNetwork, card: ModelCard, store: PlaneSource, batch_size: int, objects: list[StoredObject]
 ) -> list[ScoreRow]:
     """A row for each of these objects of one group: scores, or the reason why there are none."""
     batch = read_batch(card, store, objects)
@@ -116,15 +115,26 @@ def score_rows(
     field = field_of(card, store, batch.group)
     verdicts: list[ScoreRow] = []
     for flux in torch.split(batch.flux, batch_size):
-        normalised = network.normalise(flux).contiguous(memory_format=torch.channels_last)
-        output: NetworkOutput = network(normalised)
-        agreement = where_why(network, output, field.shape, card.pixel_scale_arcsec)
-        verdicts += _verdicts(output, agreement, field)
+        verdicts += judged(network, card, flux, field)[0]
     missing = bands_missing(card, batch.flux)
     for index, verdict, lacking in zip(batch.seen, verdicts, missing, strict=True):
         rows[index] |= verdict | _on_the_sky(batch.objects[index], verdict)
         rows[index]["bands_missing"] = lacking if "logit" in verdict else None
     return rows
+
+
+@torch.inference_mode()
+def judged(
+    network: LensNetwork, card: ModelCard, flux: Tensor, field: Field
+) -> tuple[list[ScoreRow], NetworkOutput]:
+    """The columns of each image that the network alone says, and all that it said of them.
+
+    flux : (object, band, y, x) of a field, as `lensmodel.preprocessing.flux_batch` gives it.
+    """
+    normalised = network.normalise(flux).contiguous(memory_format=torch.channels_last)
+    output: NetworkOutput = network(normalised)
+    agreement = where_why(network, output, field.shape, card.pixel_scale_arcsec)
+    return _verdicts(output, agreement, field), output
 
 
 class _Parts:

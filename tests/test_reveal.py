@@ -23,6 +23,7 @@ ADDRESSES = {
     f"{API}/health": [f"{API}/health"],
     f"{API}/campaign": [f"{API}/campaign"],
     f"{API}/me": [],
+    f"{API}/what-if": [],  # it is posted: see below
     f"{API}/queue": [f"{API}/queue?show=all", f"{API}/queue?order=catalogue", f"{API}/queue?order=p_lens"],
     f"{API}/votes": [f"{API}/votes", f"{API}/votes?object_id=a"],
     f"{API}/objects/{{object_id}}": [object_url("a")],
@@ -96,6 +97,18 @@ def test_the_grade_reveals_this_object_and_no_other(client):
     assert leaks(client, [object_url("a")]) == set(SECRETS)
     assert leaks(client, [object_url("b")]) == set()
     assert client.get(object_url("b", "maps", MODEL, "evidence")).status_code == 403
+
+
+def test_what_if_is_withheld_until_the_grade_and_counts_as_a_reveal(client):
+    asked = {"object_id": "a", "model": "evidence-net", "strokes": []}
+    answer = client.post(f"{API}/what-if", json=asked)
+    assert answer.status_code == 403
+    assert "blind grade" in answer.json()["detail"]
+    assert client.app.state.lensvet.experimenter._worker._running is None
+    assert post(client, "a", "B").status_code == 201
+    # 16 px wide, too small for the network: but it was asked, and that is no longer refused.
+    assert client.post(f"{API}/what-if", json=asked).status_code == 422
+    assert post(client, "a", "C").status_code == 409
 
 
 def test_what_is_withheld_says_so(client):

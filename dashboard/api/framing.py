@@ -15,6 +15,7 @@ from dashboard.api.json_values import as_json
 
 PLANES = b"LVP1"
 MAP = b"LVM1"
+WHAT_IF = b"LVW1"
 ALIGNMENT = 8
 
 

@@ -77,14 +77,16 @@ def early_type_beside(
 
 
 def with_colours(dice: Dice, mag: Tensor, *, vis_y: Tensor | float, scatter: float) -> Tensor:
-    """Magnitudes (object, band) from VIS and a VIS-Y colour; redder in VIS-Y is redder in Y-J and J-H.
-
-    Twelve galaxies of Q1 brighter than 22 follow Y-J within 0.02 mag, and J-H within 0.1.
-    """
+    """Magnitudes (object, band) from VIS and a VIS-Y colour; redder in VIS-Y is redder in Y-J and J-H."""
     first = dice.normal(torch.as_tensor(vis_y), scatter)
-    second = dice.normal(0.12 + 0.2 * first, 0.03 + scatter / 4)
-    third = dice.normal(0.12 + 0.2 * first, 0.03 + scatter / 4)
+    second = dice.normal(redder_by(first), 0.03 + scatter / 4)
+    third = dice.normal(redder_by(first), 0.03 + scatter / 4)
     return torch.stack([mag, mag - first, mag - first - second, mag - first - second - third], 1)
+
+
+def redder_by(vis_y: Tensor) -> Tensor:
+    """Y-J and J-H of galaxies of a VIS-Y colour; twelve of Q1 brighter than 22 follow them within 0.02 and 0.1 mag."""
+    return 0.12 + 0.2 * vis_y
 
 
 def draw_early_type(dice: Dice, sky: Sky, galaxy: Galaxy) -> None:

@@ -59,7 +59,7 @@ def draw_source(
 ) -> Source:
     """A source at (x, y) of the source plane; brighter ones are larger. Blue ones have clumps, some have arms."""
     is_red = dice.chance(red_share)
-    radius = (10 ** dice.normal(-0.72 - 0.08 * (mag - 24.5), 0.15)).clamp(0.05, 0.6)
+    radius = (10 ** dice.normal(log_radius_arcsec(mag), 0.15)).clamp(0.05, 0.6)
     index = torch.where(is_red, dice.uniform(1.5, 4), dice.uniform(0.6, 1.6))
     body = Sersic(x, y, dice.uniform(0.35, 1), dice.angle(), index, radius)
     mags = with_colours(dice, mag, vis_y=blue_or_red(dice, is_red), scatter=0.1)
@@ -72,6 +72,11 @@ def draw_source(
         phase=dice.angle(),
         clumps=tuple(_clump(dice, body, ~is_red) for _ in range(_MOST_CLUMPS)),
     )
+
+
+def log_radius_arcsec(mag: Tensor) -> Tensor:
+    """log10 of the half-light radius of sources of this VIS magnitude, in the mean."""
+    return -0.72 - 0.08 * (mag - 24.5)
 
 
 def _clump(dice: Dice, body: Sersic, allowed: Tensor) -> tuple[Sersic, Tensor]:

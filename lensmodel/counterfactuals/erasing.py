@@ -23,6 +23,8 @@ _SMOOTHING_PX = 2.0  # of the edge that is carried on into the mask, at least
 _HALO_PX = 10.0  # what varies more slowly is no noise
 _QUIET_SIGMA = 3.0
 _PLACES_TRIED = 200
+_QUARTILE = 0.6745  # sigmas of a Gaussian from its lower quartile to its mean
+_TILES_PX = (16, 8, 4, 2, 1)
 _TURNS_DEG = tuple(range(20, 341, 10))
 
 
@@ -87,6 +89,25 @@ def control_mask(
     turned = [_turned(mask, centres[0], turn) & free for turn in turns]
     best = int(np.argmax([control.sum() for control in turned]))
     return turned[best], float(turns[best])
+
+
+def sky_like(flux: NDArray[np.float32], random: np.random.Generator) -> tuple[float, NDArray[np.float32]]:
+    """The level of a plane's sky, and a plane (y, x) of that sky alone: tiles of noise from where nothing is seen.
+
+    The level is that of the faint quarter of the pixels, of which fewer are a galaxy's. NaN, and a plane of it, if
+    nothing was measured.
+    """
+    seen = np.isfinite(flux)
+    if not seen.any():
+        return float("nan"), np.full_like(flux, np.nan)
+    left = np.where(seen, flux, 0.0).astype(float)
+    rough = left - _smoothed(left, seen, _HALO_PX)
+    quiet = seen & _is_quiet(rough, seen)
+    noise = rough - float(np.median(rough[quiet])) if quiet.any() else np.zeros_like(left)
+    level = float(np.quantile(flux[seen], 0.25)) + _QUARTILE * (
+        scatter_of(rough[quiet]) if quiet.any() else 0.0
+    )
+    return level, (level + _tiled(noise, quiet, random)).astype(np.float32)
 
 
 def _cores(plane: Plane, centres: Sequence[Centre], radius_px: float) -> Mask:
@@ -204,6 +225,28 @@ def _is_quiet(left: Image, seen: Mask) -> Mask:
     smooth = _smoothed(left, seen, 1.5)
     is_source = np.abs(smooth - np.median(smooth[seen])) > _QUIET_SIGMA * (scatter_of(smooth[seen]) or 1.0)
     return ~np.asarray(ndimage.binary_dilation(is_source & seen, iterations=2), bool)
+
+
+def _tiled(noise: Image, quiet: Mask, random: np.random.Generator) -> Image:
+    """A plane of square tiles, each copied from a place that is quiet all over: the largest such tiles there are."""
+    for side in _TILES_PX:
+        tops, lefts = np.nonzero(_corners_of(quiet, side))
+        if len(tops):
+            break
+    else:
+        return np.zeros_like(noise)
+    rows, columns = (-(-length // side) for length in noise.shape)
+    chosen = random.integers(0, len(tops), (rows, columns))
+    steps = np.arange(side)
+    from_y = (tops[chosen][:, None, :, None] + steps[None, :, None, None]).repeat(side, 3)
+    from_x = (lefts[chosen][:, None, :, None] + steps[None, None, None, :]).repeat(side, 1)
+    tiled = noise[from_y, from_x].reshape(rows * side, columns * side)
+    return np.asarray(tiled[: noise.shape[0], : noise.shape[1]])
+
+
+def _corners_of(quiet: Mask, side: int) -> Mask:
+    """The first pixels of all squares of that side that are quiet all over."""
+    return np.asarray(ndimage.minimum_filter(quiet, side, mode="constant", origin=-(side // 2)))
 
 
 def _noise_like(left: Image, quiet: Mask, taken: Mask, random: np.random.Generator) -> Image:

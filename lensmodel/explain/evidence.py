@@ -22,7 +22,11 @@ def explain(network: LensNetwork, normalised: Tensor) -> NDArray[np.float32]:
         raise ExplanationError(
             f"{type(network).__name__} makes no evidence map: choose grad-cam or occlusion"
         )
-    shape = (normalised.shape[1], normalised.shape[2])
-    log_odds = placed(evidence[0].numpy(), map_cells(flat_layers(network.features), shape), shape)
+    return placed_evidence(network, evidence[0], (normalised.shape[1], normalised.shape[2]))
+
+
+def placed_evidence(network: LensNetwork, evidence: Tensor, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """The evidence (y, x) that a network gave an image of `shape`, as probabilities on the image's pixels."""
+    log_odds = placed(evidence.numpy(), map_cells(flat_layers(network.features), shape), shape)
     probability: NDArray[np.float32] = expit(log_odds)
     return probability

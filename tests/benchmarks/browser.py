@@ -1,4 +1,4 @@
-"""What the inspector waits for, in a real browser: start, first candidate, key to picture, key to saved vote."""
+"""What the inspector waits for, in a real browser: start, first candidate, key to picture, key to saved vote, brush."""
 
 import statistics
 import tempfile
@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from data.maps import MapStore
 from lensmodel.models import default_model
-from lensmodel.scoring import score as score_campaign
+from lensmodel.scoring import score as score_with
 from tests.benchmarks.rows import Row, at_least, at_most
 from tests.fixtures.browsers import open_chromium
 from tests.fixtures.galaxies import campaign_of, cutout, galaxy, score
@@ -18,6 +18,8 @@ from tests.fixtures.servers import lensvet_process, wait_until_healthy
 CANDIDATES = 64
 PACED, PACE_MS = 30, 2000
 METHODS_AHEAD = ("grad-cam", "occlusion")
+STROKES = 60
+LOADING_MS = 120_000
 PORT = 5071
 PAINTED = "document.querySelector('[data-testid=stage]')?.dataset.objectId"
 
@@ -46,6 +48,26 @@ GRADE_ALL = """async (count) => {
   return times;
 }"""
 
+# From the last movement of a stroke to the frame with the p_lens that it made: one entry per stroke.
+WATCH_STROKES = """() => {
+  const canvas = document.querySelector('.picture canvas');
+  const verdict = document.querySelector('[data-testid=what-if]');
+  window.strokeTimes = [];
+  let moved = null;
+  const noted = (event) => { if (event.buttons) moved = performance.now(); };
+  canvas.addEventListener('pointermove', noted, { capture: true });
+  new MutationObserver(() => {
+    if (moved === null || Number(verdict.dataset.strokes) !== window.strokeTimes.length + 1) return;
+    const begun = moved;
+    moved = null;
+    requestAnimationFrame(() => {
+      const channel = new MessageChannel();
+      channel.port1.onmessage = () => window.strokeTimes.push(performance.now() - begun);
+      channel.port2.postMessage(0);
+    });
+  }).observe(verdict, { attributes: true });
+}"""
+
 
 def bench() -> list[Row]:
     """Rows for one inspector in one browser on this machine."""
@@ -54,6 +76,7 @@ def bench() -> list[Row]:
         return [
             *_grading(Path(folder), page),
             _maps_ahead(Path(folder), page),
+            _brush(Path(folder), page),
             _demo_start(Path(folder), page),
         ]
 
@@ -85,7 +108,7 @@ def _maps_ahead(folder: Path, page: Page) -> Row:
     card = default_model()
     planes = [galaxy(n, shape=(100, 100)) for n in range(PACED + 1)]
     campaign = campaign_of(folder / "ahead", [cutout(f"object {n}", p) for n, p in enumerate(planes)])
-    score_campaign(campaign, card)
+    score_with(campaign, card)
     stores = [MapStore(campaign.maps_path(card.version, method)) for method in METHODS_AHEAD]
     ready = 0
     with lensvet_process(["serve", str(campaign.path), "--port", str(PORT)], log=folder / "ahead.log"):
@@ -106,6 +129,37 @@ def _maps_ahead(folder: Path, page: Page) -> Row:
         0.95,
         "of candidates",
         reference=f"{' and '.join(METHODS_AHEAD)} of {card.name}, {PACED} candidates of 100x100 px",
+    )
+
+
+def _brush(folder: Path, page: Page) -> Row:
+    campaign = campaign_of(folder / "brush", [cutout("one", galaxy(0, shape=(100, 100)))])
+    score_with(campaign, default_model())
+    words = ["serve", str(campaign.path), "--port", str(PORT + 2)]
+    with lensvet_process(words, log=folder / "brush.log"):
+        wait_until_healthy(f"http://127.0.0.1:{PORT + 2}")
+        page.goto(f"http://127.0.0.1:{PORT + 2}/vet")
+        page.wait_for_function(PAINTED)
+        page.keyboard.press("1")
+        page.wait_for_selector(".legend .scale", timeout=LOADING_MS)
+        page.keyboard.press("h")
+        page.wait_for_selector('[data-testid=what-if][data-strokes="0"]', timeout=LOADING_MS)
+        page.evaluate(WATCH_STROKES)
+        box = page.locator(".picture canvas").bounding_box()
+        assert box is not None
+        side = min(box["width"], box["height"])
+        for n in range(STROKES):
+            x = box["x"] + box["width"] / 2 + side * (n % 10 - 5) / 14
+            y = box["y"] + box["height"] / 2 + side * (n // 10 - 3) / 10
+            page.mouse.move(x, y)
+            page.mouse.down()
+            page.mouse.move(x + side / 20, y + side / 20, steps=12)
+            page.mouse.up()
+            page.wait_for_function(f"window.strokeTimes.length === {n + 1}")
+        times: list[float] = page.evaluate("window.strokeTimes")
+    what = f"{STROKES} strokes on 100x100 px in four bands, evidence-net, with its map"
+    return at_most(
+        "brush stroke to new p_lens painted, p95", _p95(times), 150, "ms", reference=_median(times, what)
     )
 
 

@@ -1,6 +1,6 @@
 // The REST API, and what it gave: planes, maps and details are kept for the candidates around the current one.
 
-import { decodeMap, decodePlanes } from "./frames.js";
+import { decodeMap, decodePlanes, decodeWhatIf } from "./frames.js";
 
 const API = "/api/v1";
 const PLANES_KEPT_BYTES = 192 * 2 ** 20;
@@ -35,13 +35,17 @@ export async function getJson(path, parameters = {}) {
   return (await answer(await asked(`${API}/${path}?${query}`, { cache: "no-store" }))).json();
 }
 
+const jsonPost = (content) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) });
+
+/** What a network says of changed pixels. Throws an ApiError if it cannot judge them. */
+export async function askWhatIf(question, signal) {
+  const response = await answer(await asked(`${API}/what-if`, { ...jsonPost(question), signal }));
+  return decodeWhatIf(await response.arrayBuffer());
+}
+
 /** Post JSON; resolves to {status, body} for every answer, rejects only when there is none. */
 export async function postJson(path, content) {
-  const response = await fetch(`${API}/${path}`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(content),
-  });
+  const response = await fetch(`${API}/${path}`, jsonPost(content));
   return { status: response.status, body: await response.json().catch(() => null) };
 }
 

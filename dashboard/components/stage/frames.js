@@ -22,6 +22,16 @@ export function decodePlanes(buffer) {
   return { ...header, planes };
 }
 
+/** An answer to what if: {before, now, hidden, patches: [{band, x_px, y_px, width, height, values}], map: {width, height, values, …}}. */
+export function decodeWhatIf(buffer) {
+  const { header, dataStart } = open(buffer, "LVW1");
+  const withValues = (entry) => {
+    const [height, width] = entry.shape;
+    return { ...entry, height, width, values: new Float32Array(buffer, dataStart + entry.offset, height * width) };
+  };
+  return { ...header, patches: header.patches.map(withValues), map: header.map && withValues(header.map) };
+}
+
 /** An explanation map: {method, signed, unit, position, width, height, values: Float32Array}. */
 export function decodeMap(buffer) {
   const { header, dataStart } = open(buffer, "LVM1");

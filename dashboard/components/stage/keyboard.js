@@ -1,6 +1,6 @@
 // Keys to verbs: single keys, chords (a group, then a letter), and the crosshair that sets marks without a pointer.
 
-import { bindingOf, isTyping } from "./keys.js";
+import { bindingOf, isTyping, whatIfBindingOf } from "./keys.js";
 
 const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
@@ -41,17 +41,23 @@ export class Keyboard {
 
   plainKey(event) {
     if (this.actions.marking()) return this.markKey(event);
-    const binding = bindingOf(event);
+    const binding = (this.actions.experimenting() && whatIfBindingOf(event)) || bindingOf(event);
     if (!binding || onControl(event)) return false;
     const [action, argument] = binding;
+    if (action === "moveBrush") return this.moved(event, this.actions.moveBrush);
     if (event.repeat && ["grade", "skip", "undo"].includes(action)) return true; // a held key is one decision
     this.actions[action](argument);
     return true;
   }
 
+  /** A step of a pixel along an arrow key, of ten with Shift. */
+  moved(event, move) {
+    move(ARROWS[event.key].map((step) => step * (event.shiftKey ? 10 : 1)));
+    return true;
+  }
+
   markKey(event) {
-    const arrow = ARROWS[event.key];
-    if (arrow) this.actions.moveMark(arrow.map((step) => step * (event.shiftKey ? 10 : 1)));
+    if (event.key in ARROWS) this.moved(event, this.actions.moveMark);
     else if (event.key === "Enter" || event.key === " ") this.actions.setMark();
     else if (event.key === "Escape") this.actions.escape();
     else return false;

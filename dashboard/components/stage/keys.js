@@ -49,6 +49,8 @@ export const KEYS = [
   ["Why", [
     [["1"], "first overlay (1–9)", "overlayNumber", 0],
     [["p"], "predicted position", "toggle", "position"],
+    [["h"], "what if: hide pixels with a brush", "whatIfTool", "hide"],
+    [["e"], "what if: add a simulated lens", "whatIfTool", "lens"],
     [["d"], "contours", "toggle", "contours"],
     [[";"], "overlay fainter", "adjust", ["opacity", -0.1]],
     [["'"], "overlay stronger", "adjust", ["opacity", 0.1]],
@@ -62,20 +64,41 @@ export const KEYS = [
   ]],
 ];
 
+/** The same, while what-if is on; these come first, all others work as ever. */
+export const WHAT_IF_KEYS = ["What if (h or e)", [
+  [["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown"], "move the brush", "moveBrush"],
+  [["Enter", " "], "hide what is under it", "experiment", "dot"],
+  [["]"], "wider: brush, Einstein radius", "experiment", "widen"],
+  [["["], "narrower", "experiment", "narrow"],
+  [["g"], "fill: median, sky, noise", "experiment", "nextFill"],
+  [["z"], "all bands or one", "experiment", "nextBand"],
+  [["u"], "take back (Ctrl-Z too)", "experiment", "undo"],
+  [["K"], "keep in the comment", "keepExperiment"],
+]];
+
 const NAMES = { ArrowRight: "→", ArrowLeft: "←", ArrowDown: "↓", ArrowUp: "↑", " ": "space", Escape: "Esc", Backspace: "⌫" };
 
 /** How a key is written. */
 export const keyName = (key) => NAMES[key] ?? key;
 
-const BINDINGS = new Map(
-  KEYS.flatMap(([, rows]) => rows.flatMap(([keys, , action, argument]) => keys.map((key) => [key, [action, argument]]))),
+const bindingsOf = (groups) => new Map(
+  groups.flatMap(([, rows]) => rows.flatMap(([keys, , action, argument]) => keys.map((key) => [key, [action, argument]]))),
 );
+const BINDINGS = bindingsOf(KEYS);
+const WHAT_IF_BINDINGS = bindingsOf([WHAT_IF_KEYS]);
 for (let n = 1; n <= 9; n++) BINDINGS.set(String(n), ["overlayNumber", n - 1]);
 
 /** [action, argument] of a key event, or null. Modified keys belong to the browser. */
 export function bindingOf(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return null;
   return BINDINGS.get(event.key) ?? (event.key.length === 1 ? BINDINGS.get(event.key.toLowerCase()) : null) ?? null;
+}
+
+/** [action, argument] of a key event while what-if is on, or null. */
+export function whatIfBindingOf(event) {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") return WHAT_IF_BINDINGS.get("u");
+  if (event.ctrlKey || event.metaKey || event.altKey) return null;
+  return WHAT_IF_BINDINGS.get(event.key) ?? null;
 }
 
 /** Whether the event comes from a field that takes text. */

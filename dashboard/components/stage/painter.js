@@ -17,7 +17,8 @@ export class Painter {
     this.message = h("div", { class: "message", "data-testid": "message" });
     this.badge = h("div", { class: "badge", "data-testid": "view" });
     this.caption = h("div", { class: "badge caption", "data-testid": "caption" });
-    this.element = h("div", { class: "picture" }, this.canvas, h("div", { class: "badges" }, this.badge, this.caption), this.message);
+    this.badges = h("div", { class: "badges" }, this.badge, this.caption);
+    this.element = h("div", { class: "picture" }, this.canvas, this.badges, this.message);
     this.bands = h("div", { class: "bands", role: "group", "aria-label": "Composite and bands" });
     this.actions = actions;
     this.view = new View(this.canvas, { onPointer: (at) => this.readAt(at) });
@@ -40,18 +41,19 @@ export class Painter {
     this.bandsOf = null;
   }
 
-  /** Draw; returns once the pixels are on the canvas. */
-  paint({ cutout, settings, overlay, marks, position, cursor }) {
+  /** Draw; returns once the pixels are on the canvas. `altered` is the cutout with pixels changed, if it is to be shown. */
+  paint({ cutout, altered, settings, overlay, marks, position, cursor, brush }) {
     this.cutout = cutout;
+    this.shown = altered ?? cutout;
     this.settings = settings;
     const view = this.shownView();
     this.view.smooth = settings.smooth;
     setText(this.message, "");
     setText(this.badge, this.badgeText(view) + (position ? ` · circle: position, ${position.source}` : ""));
     setText(this.caption, overlay ? `${overlay.title}: ${overlay.shows} ${overlay.cannot_say}` : "");
-    const picture = this.pictures.picture(cutout, view, pixelSettings(settings));
+    const picture = this.pictures.picture(this.shown, view, pixelSettings(settings));
     const markers = this.markers(marks, position);
-    this.view.show(sceneOf({ cutout, campaign: this.campaign, picture, overlay, settings, markers, cursor }));
+    this.view.show(sceneOf({ cutout, campaign: this.campaign, picture, overlay, settings, markers, cursor, brush }));
     this.paintBands(view);
     this.readAt(this.view.pointer);
   }
@@ -104,15 +106,20 @@ export class Painter {
 
   /** Marks and positions, as the canvas draws them. */
   markers(marks, position) {
-    const reference = referencePlane(this.cutout, this.campaign);
-    const scale = reference.pixel_scale_arcsec ?? 1;
-    const set = marks.map(({ kind, x_px, y_px }) => ({
-      x: (x_px - (reference.width - 1) / 2) * scale, y: (y_px - (reference.height - 1) / 2) * scale,
-      label: kind, colour: MARK_COLOURS[kind], shape: "square",
-    }));
+    const set = marks.map((mark) => {
+      const [x, y] = this.placeOf(mark);
+      return { x, y, label: mark.kind, colour: MARK_COLOURS[mark.kind], shape: "square" };
+    });
     if (!position) return set;
     const { x_arcsec: x, y_arcsec: y, sigma_arcsec: sigma } = position;
     return [...set, { x, y, sigma, colour: "#ffd166" }];
+  }
+
+  /** Offset of a mark from the centre. */
+  placeOf({ x_px, y_px }) {
+    const reference = referencePlane(this.cutout, this.campaign);
+    const scale = reference.pixel_scale_arcsec ?? 1;
+    return [(x_px - (reference.width - 1) / 2) * scale, (y_px - (reference.height - 1) / 2) * scale];
   }
 
   /** A mark of that kind at an offset from the centre. */
@@ -127,6 +134,11 @@ export class Painter {
     };
   }
 
+  /** Only the brush moved: the rest of what is drawn stays. */
+  paintBrush(brush) {
+    if (this.view.scene) this.view.show({ ...this.view.scene, brush });
+  }
+
   pixelStep() {
     return referencePlane(this.cutout, this.campaign).pixel_scale_arcsec ?? 1;
   }
@@ -136,7 +148,7 @@ export class Painter {
     const [x, y] = at;
     const sky = skyOf(this.cutout, x, y);
     const place = sky ? `${formatRa(sky.ra_deg)} ${formatDec(sky.dec_deg)}` : `${x.toFixed(2)}, ${y.toFixed(2)}`;
-    setText(this.readout, [pixelText(this.cutout, this.campaign, x, y), place, ...fluxTexts(this.cutout, this.shownView(), x, y)].join("  ·  "));
+    setText(this.readout, [pixelText(this.cutout, this.campaign, x, y), place, ...fluxTexts(this.shown, this.shownView(), x, y)].join("  ·  "));
   }
 }
 

@@ -216,8 +216,12 @@ export function renderColour(planes, view) {
 
 const MAP_SHARE = 0.995; // of a map's pixels lie within its colour scale: one bright cell does not hide the rest
 
-/** Value at which a map's colour scale ends: of |value| for a signed map, of the positive values for others; 0 if none. */
-export function mapScale({ values, signed }) {
+/**
+ * Value at which a map's colour scale ends: of |value| for a signed map, of the positive values for others; 0 if none.
+ * A map that is compared with another has that one's scale.
+ */
+export function mapScale({ values, signed, comparedWith }) {
+  if (comparedWith) return mapScale(comparedWith);
   const sizes = (signed ? values.map(Math.abs) : values).filter((size) => size > 0 && size < Infinity).sort();
   return sizes.length ? sizes[Math.floor(MAP_SHARE * (sizes.length - 1))] : 0;
 }

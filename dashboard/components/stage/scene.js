@@ -39,6 +39,13 @@ export function statisticsOf(plane) {
   return cache.get(plane);
 }
 
+/** The plane with other flux, shown within the limits that it has: only what was changed looks different. */
+export function planeWith(plane, flux) {
+  const other = { ...plane, flux };
+  cache.set(other, statisticsOf(plane));
+  return other;
+}
+
 /** Limits in flux for a plane under the settings; `white` is counted from what suits the plane. */
 export function limitsOf(plane, settings) {
   const stats = statisticsOf(plane);
@@ -158,7 +165,7 @@ function contourLines(map, scale) {
 }
 
 /** Everything for the canvas. `overlay` is a decoded map or null. */
-export function sceneOf({ cutout, campaign, picture, overlay, settings, markers, cursor }) {
+export function sceneOf({ cutout, campaign, picture, overlay, settings, markers, cursor, brush }) {
   const reference = referencePlane(cutout, campaign);
   const scale = reference.pixel_scale_arcsec ?? 1;
   const drawn = overlay ? mapLayers(overlay, settings) : null;
@@ -171,6 +178,7 @@ export function sceneOf({ cutout, campaign, picture, overlay, settings, markers,
     contours: drawn ? drawn.contours : [],
     markers,
     cursor,
+    brush,
     compass: compass(cutout),
   };
 }

@@ -2,6 +2,7 @@
 
 import { h, keyCap, setPressed, setText } from "./dom.js";
 import { formatDec, formatRa } from "./sky.js";
+import { writtenOffset, writtenP } from "./words.js";
 
 export function sidebar({ campaign, actions }) {
   const parts = [identity(actions), verdict(), decision(campaign, actions), catalogue(), history(campaign)];
@@ -67,14 +68,13 @@ function verdictLines({ details, model, models, explanation }) {
 function scoreLine(score, models, first) {
   const { title = score.model_version, prior = null } = models.find(({ version }) => version === score.model_version) ?? {};
   if (score.p_lens == null) return h("div", { class: "dim refusal", title: score.reason }, `${title}: ${score.reason ?? "no score"}`);
-  const value = score.p_lens.toFixed(score.p_lens > 0.995 || score.p_lens < 0.005 ? 4 : 2);
   const name = prior == null ? "softmax" : "p_lens";
   const meaning = prior == null ? "not calibrated, no probability" : `a probability where ${oneIn(prior)} objects is a lens`;
   const logit = score.logit == null ? "" : `, logit ${score.logit.toFixed(2)}`;
   return h("div", { class: first ? "score first" : "score", title: `${score.model_version}${logit}: ${meaning}` },
     h("span", { class: "dim" }, name),
     h("meter", { min: 0, max: 1, value: score.p_lens, "aria-label": `${name} of ${title}` }),
-    h("b", { class: "tabular" }, value),
+    h("b", { class: "tabular" }, writtenP(score.p_lens)),
     h("span", { class: "model" }, h("span", {}, prior == null ? title : `${title} · prior ${oneIn(prior)}`), bandsHint(score)));
 }
 
@@ -91,16 +91,14 @@ function positionLine(score, explanation) {
   const lines = [];
   if (score?.x_arcsec != null) {
     const sigma = score.position_sigma_arcsec == null ? "" : ` ± ${score.position_sigma_arcsec.toFixed(2)}`;
-    lines.push(`position by the network: x ${signed(score.x_arcsec)} y ${signed(score.y_arcsec)}${sigma}″ from the centre`);
+    lines.push(`position by the network: x ${writtenOffset(score.x_arcsec)} y ${writtenOffset(score.y_arcsec)}${sigma}″ from the centre`);
   }
   const read = explanation.map?.position;
-  if (read) lines.push(`position read off ${explanation.title}: x ${signed(read.x_arcsec)} y ${signed(read.y_arcsec)}″`);
+  if (read) lines.push(`position read off ${explanation.title}: x ${writtenOffset(read.x_arcsec)} y ${writtenOffset(read.y_arcsec)}″`);
   if (score?.p_lens != null && score.x_arcsec == null && !read) lines.push("this network predicts no position: show a map to read one off it");
   if (score?.where_why != null) lines.push(`where/why ${score.where_why.toFixed(2)}${score.where_why < 0.4 ? " ⚠ map and position disagree" : ""}`);
   return lines.length ? h("div", { class: "dim tabular", "data-testid": "position-text" }, lines.join(" · ")) : null;
 }
-
-const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 
 function truthLine(truth) {
   if (!truth || truth.class == null) return null;

@@ -4,11 +4,12 @@ import { coloursFor, gradient } from "./colourmaps.js";
 import { choice, h, keyCap, setPressed, setText, slider } from "./dom.js";
 import { STRETCHES, mapScale } from "./pixels.js";
 import { formatFlux } from "./sky.js";
+import { whatIfPanel } from "./what_if_panel.js";
 
 const BUTTONS = 3; // overlays beyond these are in a drop-down
 const DIGITS = 9;
 
-export function toolbar({ actions, settings }) {
+export function toolbar({ actions, settings, whatIf }) {
   const stretch = choice({
     label: "Stretch", title: "Stretch (r)", testId: "stretch", value: settings.stretch,
     options: STRETCHES.map((name) => [name, name]), onChange: (value) => actions.set("stretch", value),
@@ -28,11 +29,22 @@ export function toolbar({ actions, settings }) {
   ].map(([name, label, key, title]) => [name, h("button", {
     title: `${title} (${key})`, "data-testid": name, onclick: () => actions.toggle(name),
   }, keyCap(key), label)]));
+  const tools = Object.fromEntries([
+    ["hide", "h", "hide", "Hide pixels with a brush"], ["lens", "e", "add lens", "Add a simulated lens"],
+  ].map(([tool, key, label, title]) => [tool, h("button", {
+    class: "chip", title: `${title} and see what the network then says (${key}); again, or Esc: all is as it was`, "data-testid": `what-if-${tool}`,
+    onclick: (event) => {
+      event.currentTarget.blur(); // the space bar paints now
+      actions.whatIfTool(tool);
+    },
+  }, keyCap(key), label)]));
+  const look = h("div", { class: "row" }, stretch.element, sliders.black.element, sliders.white.element, sliders.softening.element, toggles.inverted, toggles.smooth);
+  const panel = whatIfPanel({ actions, whatIf });
   const legend = h("div", { class: "legend", "data-testid": "legend" });
   const element = h("div", { class: "toolbar" },
-    h("div", { class: "row" }, stretch.element, sliders.black.element, sliders.white.element, sliders.softening.element, toggles.inverted, toggles.smooth),
+    look, panel.element,
     h("div", { class: "row" }, overlays, toggles.position, toggles.contours),
-    h("div", { class: "line" }, sliders.opacity.element, legend));
+    h("div", { class: "line" }, sliders.opacity.element, legend, h("span", { class: "spring" }), Object.values(tools)));
   const buttons = new Map();
   const more = choice({
     label: "More overlays", title: `More overlays (${BUTTONS + 1}–${DIGITS} switch the first of them)`, testId: "overlay-more", value: "",
@@ -45,6 +57,12 @@ export function toolbar({ actions, settings }) {
       stretch.set(now.stretch);
       for (const [name, control] of Object.entries(sliders)) control.set(now[name]);
       for (const [name, button] of Object.entries(toggles)) setPressed(button, now[name]);
+      look.hidden = whatIf.isOn;
+      panel.update();
+      for (const [tool, button] of Object.entries(tools)) {
+        setPressed(button, whatIf.isOn && whatIf.tool === tool);
+        button.disabled = withheld;
+      }
       updateOverlays(overlays, buttons, more, { methods, withheld, active: explanation.method, actions });
       updateLegend(legend, explanation);
     },

@@ -15,6 +15,7 @@ import { sidebar } from "./sidebar.js";
 import { strip } from "./strip.js";
 import { toolbar } from "./toolbar.js";
 import { chosen } from "./votes.js";
+import { FILLS, WhatIf } from "./what_if.js";
 
 const PREFETCH = 8;
 const MAPS_AHEAD = 4; // candidates whose maps the server computes before somebody asks
@@ -48,6 +49,7 @@ class Vet {
       campaign, queue: this.queue, candidates: this.candidates, seen: () => ({ phase: this.phase(), model: this.model }),
       say: (words) => this.say(words), onOutbox: (state) => this.outboxChanged(state), onStored: (vote) => this.wantDetails(vote.object_id),
     });
+    this.whatIf = new WhatIf({ onChange: () => this.experimentChanged(), mapMethod: () => this.explanation.method });
     this.build(root);
   }
 
@@ -56,7 +58,8 @@ class Vet {
     const { campaign } = this;
     this.painter = new Painter({ campaign, actions });
     this.header = header({ campaign, actions });
-    this.toolbar = toolbar({ actions, settings: this.settings });
+    this.painter.badges.prepend(this.whatIf.verdict);
+    this.toolbar = toolbar({ actions, settings: this.settings, whatIf: this.whatIf });
     this.sidebar = sidebar({ campaign, actions });
     this.strip = strip({ actions, thumbnail: (objectId) => this.thumbnail(objectId) });
     this.help = helpSheet();
@@ -80,7 +83,7 @@ class Vet {
     const own = [
       "grade", "skip", "forward", "back", "jumpTo", "reorder", "set", "toggle", "overlay", "overlayNumber", "draft", "choose",
       "copy", "rename", "theme", "cycleView", "cycleStretch", "adjust", "blink", "mark", "moveMark", "setMark", "unmark",
-      "resetView", "escape", "saveRefused",
+      "resetView", "escape", "saveRefused", "whatIfTool", "experiment", "moveBrush", "keepExperiment",
     ];
     return {
       ...Object.fromEntries(own.map((name) => [name, (argument, more) => this[name](argument, more)])),
@@ -88,6 +91,7 @@ class Vet {
       resume: () => this.queue.advance(),
       goTo: (entry) => this.queue.goTo(entry),
       marking: () => this.marking,
+      experimenting: () => this.whatIf.isOn,
       chord: (name) => this.keyboard.chord(name),
       help: () => this.help.toggle(),
       comment: () => this.sidebar.commentField.focus(),
@@ -118,6 +122,7 @@ class Vet {
     window.removeEventListener("beforeunload", this.onLeave);
     clearTimeout(this.pollTimer);
     clearInterval(this.blinkTimer);
+    this.whatIf.leave();
     this.keyboard.destroy();
     this.grading.destroy();
     this.painter.destroy();
@@ -188,6 +193,7 @@ class Vet {
 
   showNothing(words = this.emptyWords()) {
     this.painted = null;
+    this.stopExperiment();
     this.stage.dataset.objectId = "";
     this.painter.blank(words);
   }
@@ -214,6 +220,7 @@ class Vet {
   paintNew(entry, cutout) {
     this.painted = { entry, cutout };
     this.marking = null;
+    this.stopExperiment();
     this.explanation = { method: this.settings.method, map: null };
     this.painter.view.reset();
     this.paint();
@@ -227,10 +234,10 @@ class Vet {
   paint() {
     if (!this.painted) return;
     const { cutout } = this.painted;
-    const position = this.settings.position ? this.position() : null;
+    const position = this.settings.position ? this.whatIf.position() ?? this.position() : null;
     this.painter.paint({
-      cutout, settings: this.settings, overlay: this.explanation.map, cursor: this.marking?.at,
-      marks: this.draftNow().marks, position,
+      cutout, altered: this.whatIf.altered, settings: this.settings, overlay: this.whatIf.overlay(this.explanation.map),
+      cursor: this.marking?.at, marks: this.draftNow().marks, position, brush: this.whatIf.brush(),
     });
   }
 
@@ -304,14 +311,19 @@ class Vet {
     return cutout ? this.painter.prepare(cutout, this.settings) : null;
   }
 
-  refresh() {
+  /** What the parts of the page show. */
+  state() {
     const { details, explanation } = this;
-    const state = {
+    return {
       queue: this.queue, settings: this.settings, details, explanation, draft: this.draftNow(), model: this.model,
       models: this.campaign.models, methods: this.methods, inspector: this.campaign.inspector, outbox: this.outboxState,
       rate: this.grading.rate(), refused: this.grading.refusals().length, current: this.painted?.entry ?? null, cutout: this.painted?.cutout ?? null,
       withheld: Boolean(details?.withheld), marking: this.marking?.kind ?? null,
     };
+  }
+
+  refresh() {
+    const state = this.state();
     for (const part of [this.header, this.toolbar, this.sidebar]) part.update(state);
     this.updateStrip();
   }
@@ -367,7 +379,8 @@ class Vet {
   phase() {
     const { details } = this;
     if (this.campaign.reveal !== "open") return details?.revealed ? "revealed" : "blind";
-    return details?.scores?.length || details?.truth || this.explanation.map ? "revealed" : "blind";
+    const asked = this.whatIf.answeredFor !== null && this.whatIf.answeredFor === this.painted?.entry.object_id;
+    return details?.scores?.length || details?.truth || this.explanation.map || asked ? "revealed" : "blind";
   }
 
   /** Only what is painted can be graded: a key pressed while the next one loads does nothing. */
@@ -414,9 +427,83 @@ class Vet {
 
   escape() {
     this.help.element.close();
+    if (!this.marking) this.stopExperiment();
     this.marking = null;
     this.notice.hidden = true;
     this.paintAndRefresh();
+  }
+
+  // What if
+
+  /** Take a tool; the one that is in the hand puts it away. */
+  whatIfTool(tool) {
+    if (this.whatIf.isOn) return this.whatIf.tool === tool ? this.escape() : this.whatIf.take(tool);
+    if (!this.painted) return;
+    if (this.details?.withheld) return this.say("What if comes after your grade.");
+    if (!this.model) return this.say("No network has scored this campaign yet: lensvet score");
+    const { entry, cutout } = this.painted;
+    clearInterval(this.blinkTimer);
+    this.blinkTimer = null;
+    this.painter.view.brush = {
+      begin: (at) => this.whatIf.begin(at),
+      move: (at) => {
+        this.whatIf.move(at);
+        this.painter.paintBrush(this.whatIf.brush());
+      },
+      end: () => this.whatIf.end(),
+      resize: (step) => this.whatIf.resize(step),
+    };
+    this.whatIf.enter({ entry, cutout, model: this.model, at: this.lensPlace(), tool });
+  }
+
+  /** Where the lens is: as the inspector marked it, as the network says, or in the middle. */
+  lensPlace() {
+    const marked = this.draftNow().marks.find(({ kind }) => kind === "lens");
+    if (marked) return this.painter.placeOf(marked);
+    const position = this.position();
+    return position ? [position.x_arcsec, position.y_arcsec] : [0, 0];
+  }
+
+  stopExperiment() {
+    this.painter.view.brush = null;
+    this.whatIf.leave();
+  }
+
+  experimentChanged() {
+    this.paint();
+    this.toolbar.update(this.state());
+  }
+
+  /** What the keys and the panel do to the brush. */
+  experiment(verb, argument) {
+    const { whatIf } = this;
+    const next = (choices, current) => choices[(choices.indexOf(current) + 1) % choices.length];
+    const verbs = {
+      widen: () => whatIf.resize(1), narrow: () => whatIf.resize(-1),
+      nextFill: () => whatIf.setFill(next(FILLS, whatIf.fill)), nextBand: () => whatIf.setBand(next(whatIf.bandChoices, whatIf.band)),
+    };
+    if (verb === "undo" && !whatIf.canUndo) return this.say("Nothing is left to take back.");
+    if (verb in verbs) verbs[verb]();
+    else whatIf[verb](argument);
+  }
+
+  moveBrush([dx, dy]) {
+    const step = this.painter.pixelStep();
+    const [x, y] = this.whatIf.at;
+    const at = [x + dx * step, y + dy * step];
+    if (this.whatIf.tool === "lens") return this.whatIf.placeLens(at);
+    this.whatIf.move(at);
+    this.painter.paintBrush(this.whatIf.brush());
+  }
+
+  async keepExperiment() {
+    const { entry } = this.painted ?? {};
+    await this.whatIf.settled;
+    if (this.painted?.entry !== entry) return;
+    const note = this.whatIf.note();
+    if (!note) return this.say("Nothing is changed yet.");
+    const { comment } = this.draftNow();
+    this.draft({ comment: comment ? `${comment}\n${note}` : note });
   }
 
   paintAndRefresh() {
@@ -450,6 +537,7 @@ class Vet {
   async reorder(settings) {
     try {
       await this.queue.start(settings);
+      this.stopExperiment(); // another network may have been chosen
       localStorage.setItem(this.orderKey, JSON.stringify(this.queue.settings));
       this.wantMap();
     } catch (error) {
@@ -502,6 +590,7 @@ class Vet {
     this.settings.method = this.settings.method === method ? null : method;
     saveSettings(this.settings);
     this.wantMap();
+    this.whatIf.ask();
     this.paintAndRefresh();
   }
 

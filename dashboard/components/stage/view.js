@@ -11,6 +11,7 @@ export class View {
     this.scene = null;
     this.pointer = null;
     this.smooth = false;
+    this.brush = null; // {begin, move, end, resize} while the pointer paints
     this.onPointer = onPointer;
     this.reset();
     this.observer = new ResizeObserver(() => this.resize());
@@ -26,7 +27,7 @@ export class View {
   }
 
   /**
-   * What to draw: {unit, pixel, extent, picture, layers, contours, markers, compass, cursor}, lengths in `unit`
+   * What to draw: {unit, pixel, extent, picture, layers, contours, markers, compass, cursor, brush}, lengths in `unit`
    * (arcsec where the pixel scale is known). Pictures are {bitmap, width, height} in `unit`.
    */
   show(scene) {
@@ -89,18 +90,29 @@ export class View {
     };
     on("wheel", (event) => {
       event.preventDefault();
-      if (this.scene) this.zoomBy(event.deltaY < 0 ? ZOOM_STEP : 1 / ZOOM_STEP, at(event));
+      const delta = event.deltaY || event.deltaX; // with Shift some browsers turn the wheel sideways
+      if (this.scene && this.brush && event.shiftKey) this.brush.resize(delta < 0 ? 1 : -1);
+      else if (this.scene) this.zoomBy(delta < 0 ? ZOOM_STEP : 1 / ZOOM_STEP, at(event));
     });
-    on("dblclick", () => this.reset());
+    on("dblclick", () => this.brush ?? this.reset());
     on("pointerdown", (event) => {
       this.canvas.setPointerCapture(event.pointerId);
-      this.drag = [event.clientX, event.clientY];
+      this.paints = this.scene && this.brush && event.button === 0 && !event.shiftKey;
+      if (this.paints) this.brush.begin(at(event));
+      else this.drag = [event.clientX, event.clientY];
     });
-    on("pointerup", () => { this.drag = null; });
+    const release = () => {
+      if (this.paints) this.brush?.end();
+      this.paints = false;
+      this.drag = null;
+    };
+    on("pointerup", release);
+    on("pointercancel", release);
     on("pointermove", (event) => {
       if (!this.scene) return;
       if (this.drag) this.pan(event);
       this.pointer = at(event);
+      this.brush?.move(this.pointer);
       this.onPointer(this.pointer);
     });
     on("pointerleave", () => {
@@ -130,6 +142,7 @@ export class View {
     scene.layers.forEach((layer) => this.drawPicture(layer, true));
     scene.contours.forEach((lines) => this.drawContours(lines));
     scene.markers.forEach((marker) => this.drawMarker(marker));
+    if (scene.brush) this.drawBrush(scene.brush);
     if (scene.cursor) this.drawCursor(scene.cursor);
     this.drawScaleBar();
     if (scene.compass) this.drawCompass(scene.compass);
@@ -189,6 +202,53 @@ export class View {
         path.lineTo(sx + 18 * dx, sy + 18 * dy);
       }
     });
+  }
+
+  /**
+   * Hatched where strokes went, shaded too while the pixels there are still the old ones. `circle`: the brush, or dashed
+   * the Einstein radius of a simulated lens.
+   */
+  drawBrush({ strokes, circle, pending }) {
+    const { context } = this;
+    const scale = this.fit() * this.zoom;
+    context.lineCap = context.lineJoin = "round";
+    for (const width of new Set(strokes.map(({ radius_arcsec: r }) => r))) {
+      context.beginPath();
+      for (const { points_arcsec: points } of strokes.filter(({ radius_arcsec: r }) => r === width)) {
+        const places = points.map((point) => this.toScreen(...point));
+        context.moveTo(...places[0]);
+        places.forEach((place) => context.lineTo(...place));
+      }
+      context.lineWidth = Math.max(2 * width * scale, 1);
+      for (const style of [pending && "rgb(0 0 0 / 30%)", this.hatching()]) {
+        if (!style) continue;
+        context.strokeStyle = style;
+        context.stroke();
+      }
+    }
+    context.lineCap = "butt";
+    context.lineJoin = "miter";
+    if (!circle) return;
+    const [x, y] = this.toScreen(...circle.at);
+    context.setLineDash(circle.dashed ? [5, 5] : []);
+    this.stroke(1.2, "#fff", (path) => path.arc(x, y, Math.max(circle.radius * scale, 2), 0, 2 * Math.PI));
+    context.setLineDash([]);
+  }
+
+  hatching() {
+    if (!this.hatched) {
+      const tile = new OffscreenCanvas(8, 8);
+      const pen = tile.getContext("2d");
+      pen.strokeStyle = "rgb(255 255 255 / 34%)";
+      pen.beginPath();
+      for (const shift of [-8, 0, 8]) {
+        pen.moveTo(shift, 8);
+        pen.lineTo(shift + 8, 0);
+      }
+      pen.stroke();
+      this.hatched = this.context.createPattern(tile, "repeat");
+    }
+    return this.hatched;
   }
 
   text(words, x, y, colour = "#fff", align = "left") {
