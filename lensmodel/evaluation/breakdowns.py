@@ -28,7 +28,9 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("theta_E_arcsec", "Einstein radius", "arcsec"),
         Quantity("arc_snr", "S/N of the arcs", ""),
         Quantity("arc_colour_mag", "Colour of the arcs", "mag"),
+        Quantity("source_mag", "Brightness of the source, as it would be without the lens", "mag"),
         Quantity("colour_mag", "Colour of the whole object", "mag"),
+        Quantity("psf_fwhm_arcsec", "Width of the PSF (FWHM)", "arcsec"),
         Quantity("distance_arcsec", "Distance of the lens from the centre of the image", "arcsec"),
     )
 }
