@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import panel as pn
 
 # Path to (module of `dashboard.pages`, function that makes it from the state, title).
-PAGES = {"/vet": ("vet", "vet_page", "Vet")}
+PAGES = {"/vet": ("vet", "vet_page", "Vet"), "/why": ("why", "why_page", "Why")}
 FIRST_PAGE = "/vet"
 
 

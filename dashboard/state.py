@@ -5,6 +5,8 @@ Nothing in `dashboard` is kept at module level; whatever changes hangs here and 
 
 import threading
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,9 @@ from data.objects import StoredObject
 from lensmodel.errors import ModelError
 from lensmodel.explain import METHODS, methods_for
 from lensmodel.models import DEFAULT_MODEL, ModelCard, model_named
+
+if TYPE_CHECKING:
+    from dashboard.judgements import Judgements
 
 RANKINGS_KEPT = 8
 
@@ -58,7 +63,16 @@ class ServerState:
     def close(self) -> None:
         """Stop the worker process and give back the database."""
         self.explainer.close()
+        if "judgements" in self.__dict__:
+            self.judgements.close()
         self.labels.close()
+
+    @cached_property
+    def judgements(self) -> "Judgements":
+        """What the models say of objects of known class; made when somebody first asks."""
+        from dashboard.judgements import Judgements
+
+        return Judgements(self)
 
     @property
     def is_blind_first(self) -> bool:

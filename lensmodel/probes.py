@@ -52,8 +52,7 @@ class PixelColours:
 def offsets_theta_E() -> Numbers:  # noqa: N802  # the field's symbol
     """The axis of a stack: places in theta_E from the lens."""
     number = round(REACH_THETA_E / STEP_THETA_E)
-    axis: Numbers = np.arange(-number, number + 1) * STEP_THETA_E
-    return axis
+    return np.asarray(np.arange(-number, number + 1) * STEP_THETA_E, np.float64)
 
 
 def about_lens(
@@ -91,7 +90,7 @@ def profile_of(grids: Sequence[Numbers], *, seed: int = 1) -> Profile:
     ring = np.rint(np.hypot(axis[:, None], axis) / STEP_THETA_E).astype(int)
     rings = round(REACH_THETA_E / STEP_THETA_E) + 1
     each = np.stack([_ring_means(grid, ring, rings) for grid in grids])
-    radius: Numbers = np.arange(rings) * STEP_THETA_E
+    radius = np.asarray(np.arange(rings) * STEP_THETA_E, np.float64)
     mean, spread = _mean(each), _spread(each)
     drawn = np.random.default_rng(seed).integers(0, len(each), (_RESAMPLES, len(each)))
     strongest = [radius[_argmax(_mean(each[rows]))] for rows in drawn]

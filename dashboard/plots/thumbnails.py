@@ -5,14 +5,16 @@ import io
 from collections.abc import Mapping
 
 import numpy as np
+from bokeh.palettes import Inferno256
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageColor
 
 from data.cutouts import Plane
 from data.surveys import Survey
 
 _SOFTENING = 8.0  # where asinh turns from linear to logarithmic, in noise
 _BRIGHTEST = 250.0  # drawn white, in noise
+_INFERNO = np.array([ImageColor.getrgb(colour) for colour in Inferno256], np.uint8)
 
 
 def thumbnail(planes: Mapping[str, Plane], survey: Survey, *, side_px: int = 112) -> str | None:
@@ -29,6 +31,14 @@ def thumbnail(planes: Mapping[str, Plane], survey: Survey, *, side_px: int = 112
         if plane is not None
     ]
     return _as_uri(composite(np.stack(channels, axis=-1)))
+
+
+def map_thumbnail(values: NDArray[np.float32], *, side_px: int = 112) -> str:
+    """A data URI of a map (y, x), y up, from 0 to its peak; black where it says nothing."""
+    known = np.where(np.isfinite(values), values, 0.0)
+    level = np.clip(known / (known.max() or 1.0), 0, 1).astype(np.float32)
+    level = np.asarray(Image.fromarray(level).resize((side_px, side_px), Image.Resampling.BILINEAR))
+    return _as_uri(_INFERNO[np.rint(255 * level).astype(int)])
 
 
 def composite(flux: NDArray[np.float32]) -> NDArray[np.uint8]:
