@@ -48,7 +48,9 @@ def html(content: str, **options: Any) -> pn.pane.HTML:
 
 def columns(least_px: int, **options: Any) -> pn.Column:
     """Equal columns, as many as fit."""
-    rule = f":host{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min({least_px}px,100%),1fr));gap:18px 26px}}.scroll-button{{display:none}}"
+    fit = f"repeat(auto-fill,minmax(min({least_px}px,100%),1fr))"
+    # Panel's columns begin with a button that would take the first place.
+    rule = f":host{{display:grid;grid-template-columns:{fit};gap:18px 26px}}.scroll-button{{display:none}}"
     return pn.Column(stylesheets=[rule], sizing_mode="stretch_width", margin=(6, 0), **options)
 
 

@@ -34,7 +34,7 @@ class WhyBody:
         self._state = state
         self._frame = frame
         self._document = document
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._contents: sections.Contents | None = None
         self._selection: Selection = {}
         self._figures: dict[str, Any] = {}
@@ -49,7 +49,7 @@ class WhyBody:
         return [pn.Row(self._model, self._other, self._point, margin=0), self._summary, self._below]
 
     def begin(self) -> None:
-        self._start(self._load())
+        self._start("models", self._load())
 
     def _make_pieces(self) -> None:
         versions = {self._state.name_of(version): version for version in self._state.scored_versions()}
@@ -97,23 +97,23 @@ class WhyBody:
 
     def _watch(self) -> None:
         for menu in (self._model, self._other, self._point):
-            menu.param.watch(lambda _: self._start(self._load()), "value")
+            menu.param.watch(lambda _: self._start("models", self._load()), "value")
         for menu in (self._kind, self._order):
-            menu.param.watch(lambda _: self._start(self._show_gallery()), "value")
-        self._method.param.watch(lambda _: self._start(self._show_maps()), "value")
-        self._compute.on_click(lambda _: self._start(self._show_maps(compute=True)))
-        self._more.on_click(lambda _: self._start(self._show_gallery(more=True)))
+            menu.param.watch(lambda _: self._start("gallery", self._show_gallery()), "value")
+        self._method.param.watch(lambda _: self._start("maps", self._show_maps()), "value")
+        self._compute.on_click(lambda _: self._start("maps", self._show_maps(compute=True)))
+        self._more.on_click(lambda _: self._start("gallery", self._show_gallery(more=True)))
 
     # Work beside the event loop
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Go on with other things while this is done."""
-        task = asyncio.get_running_loop().create_task(self._guarded(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _start(self, section: str, work: Coroutine[Any, Any, None]) -> None:
+        """Go on with other things while this is done; what the section was busy with is given up."""
+        if section in self._tasks:
+            self._tasks[section].cancel()
+        self._tasks[section] = asyncio.get_running_loop().create_task(self._guarded(work))
 
     def _end(self) -> None:
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
@@ -166,8 +166,8 @@ class WhyBody:
             if contents is not self._contents:
                 return
             await self._put(self._place, partition.name, figure)
-        self._start(self._show_gallery())
-        await self._show_maps()
+        self._start("gallery", self._show_gallery())
+        self._start("maps", self._show_maps())
 
     def _show_summary(self, summary: Markup, cards: dict[str, Markup], methods: dict[str, str]) -> None:
         assert self._contents is not None
@@ -205,7 +205,7 @@ class WhyBody:
         selection = {name: frozenset(some) for name, some in bins.items() if some}
         if selection != self._selection and self._contents is not None:
             self._selection = selection
-            self._start(self._restrict(selection))
+            self._start("selection", self._restrict(selection))
 
     async def _restrict(self, selection: Selection) -> None:
         contents = self._contents
@@ -213,8 +213,8 @@ class WhyBody:
         chosen = await self._made(sections.chosen_html, contents, selection)
         if selection == self._selection and contents is self._contents:
             await self._put(self._show_restricted, new, chosen)
-            self._start(self._show_gallery())
-            await self._show_maps()
+            self._start("gallery", self._show_gallery())
+            self._start("maps", self._show_maps())
 
     def _show_restricted(self, new: dict[str, Any], chosen: Markup) -> None:
         assert self._contents is not None

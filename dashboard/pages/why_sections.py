@@ -17,6 +17,7 @@ from dashboard.plots.stacks import colours_plot, profile_plot, stack_plot
 from dashboard.plots.style import colour_of
 from dashboard.plots.thumbnails import map_thumbnail, thumbnail
 from dashboard.reports import response_words as words
+from dashboard.reports.wording import counted
 from dashboard.state import ServerState
 from data.errors import LensVetError
 from data.objects import StoredObject
@@ -132,7 +133,7 @@ def card_html(contents: Contents, partition: Partition) -> Markup:
     )
     heads = Markup("").join(Markup("<th>{}</th>").format(one.name) for one in contents.judged)
     return Markup(
-        '<section data-testid="card-{}">{}<p class="said">{}</p><details><summary>numbers, and choosing by key</summary>'
+        '<section data-testid="card-{}">{}<p class="said">{}</p><details><summary>numbers</summary>'
         "<table><thead><tr><th>{}</th>{}</tr></thead><tbody>{}</tbody></table></details></section>"
     ).format(
         partition.name,
@@ -165,7 +166,7 @@ def chosen_html(contents: Contents, selection: Selection) -> Markup:
         )
     rows = chosen_objects(subjects.partitions, selection, subjects.is_lens)
     found = [
-        f"{one.name} takes {told(share_of(one.taken, rows & one.is_scored))} for lenses"
+        f"{one.name} takes {counted(share_of(one.taken, rows & one.is_scored))} for lenses"
         for one in contents.judged
     ]
     return Markup(
@@ -312,7 +313,7 @@ def map_work(state: ServerState, contents: Contents, method: str, selection: Sel
         words=(
             f"{objects - len(missing):,} of {objects:,} maps are there: up to {OUTCOMES['lenses found']} of lenses "
             f"found, and 50 each of lenses missed and of non-lenses taken and left"
-            f"{', of what is selected' if any(selection.values()) else ''}. They are computed beside the page, and kept."
+            f"{', of what is selected' if any(selection.values()) else ''}. They are kept."
         ),
         offer=f"Compute {len(missing):,} maps",
     )

@@ -62,7 +62,12 @@ def sources_of(partition: Partition, found: Sequence[Found]) -> dict[str, Column
             columns[name] = {"x": place, "y": value}
         else:
             half = 0.36 / len(found)
-            columns[f"bar-{index}"] = {"x": 0 * value, "y": place - half, "x1": value, "y1": place + half}
+            columns[f"bar-{index}"] = {
+                "left": 0 * value,
+                "bottom": place - half,
+                "right": value,
+                "top": place + half,
+            }
             columns[f"all-{index}"] = {"x": whole, "y": place - half, "x1": whole, "y1": place + half}
             columns[f"interval-{index}"] = {"x": low, "y": place, "x1": high, "y1": place}
             columns[name] = {"x": value, "y": place}
