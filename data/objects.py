@@ -115,7 +115,7 @@ class ObjectTable:
 
     def rows_of(self, object_ids: Iterable[str]) -> list[StoredObject]:
         """The objects of these ids, in their order; an id that is not there is left out."""
-        rows = [self._row_of[i] for i in object_ids if i in self._row_of]
+        rows = np.array([self._row_of[i] for i in object_ids if i in self._row_of], np.int64)
         return [_stored_object(values) for values in self.table.take(rows).to_pylist()]
 
     def row_numbers(self, object_ids: Iterable[str]) -> NDArray[np.int64]:

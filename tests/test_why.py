@@ -190,6 +190,14 @@ def test_every_plot_can_be_drawn_and_names_its_data(state):
                 assert set(source.data) >= set(columns[source.name]) - {"share", "low_95", "high_95"}
 
 
+def test_a_page_without_maps_and_without_mistakes_says_so(state):
+    found = contents(state)
+    gallery = sections.gallery_of(state, found, "flagged", "confidence", {}, 24, "evidence")
+    assert "There are no objects flagged by inspectors: raise a flag on /vet with f." in gallery.html
+    maps = sections.maps_of(state, found, sections.map_work(state, found, "evidence", {}), "evidence")
+    assert (maps.plots, "There are no maps of these objects." in maps.words) == ([], True)
+
+
 def test_maps_of_found_lenses_are_stacked_and_said_in_a_sentence(state):
     from data.maps import MapStore
     from lensmodel.explain import METHODS

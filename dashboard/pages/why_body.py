@@ -5,6 +5,7 @@ Everything that computes runs in `Judgements.pool` or in the map worker; the eve
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
@@ -21,6 +22,8 @@ from dashboard.plots.completeness import BINS, source_of, update
 from dashboard.state import ServerState
 from data.errors import LensVetError
 from lensmodel.evaluation.responses import Selection
+
+log = logging.getLogger("lensvet")
 
 _TOLD_EVERY = 10  # maps
 
@@ -121,6 +124,9 @@ class WhyBody:
             await work
         except LensVetError as error:
             await self._put(self._say_problem, str(error))
+        except Exception:
+            log.exception("/why failed")
+            await self._put(self._say_problem, "the server failed on this page; its log says why: reload it")
 
     async def _made(self, make: Callable[..., Made], *given: Any) -> Made:
         """The result of a function that takes its time, from the thread for such."""
