@@ -160,6 +160,9 @@ class WhyBody:
 
     async def _load(self) -> None:
         """Everything anew, for these models at this operating point."""
+        for section in ("selection", "maps", "gallery"):
+            if section in self._tasks:
+                self._tasks[section].cancel()
         versions = list(dict.fromkeys(filter(None, (self._model.value, self._other.value))))
         contents = await self._made(sections.contents_of, self._state, versions, self._point.value)
         self._contents, self._selection, self._figures = contents, {}, {}

@@ -397,16 +397,15 @@ def gallery_of(
     one = contents.judged[0]
     flags = state.judgements.flags() if kind == "flagged" else {}
     rows = mistakes(kind, order, contents.subjects, one, selection, list(flags))
-    place_of = (
-        {int(row): place for place, row in enumerate(contents.subjects.rows.tolist())} if len(rows) else {}
-    )
+    place_of = np.full(len(contents.subjects.catalogue), -1)
+    place_of[contents.subjects.rows] = np.arange(len(contents.subjects.rows))
     cards, missing = [], []
     for row, stored in zip(rows[:count].tolist(), stored_of(contents.subjects, rows[:count]), strict=True):
         map_ = state.map(one.model_version, method, stored) if method else None
         if map_ is None and method and state.card(one.model_version) is not None:
             missing.append(stored.object_id)
         picture = _picture(state, stored)
-        lines = _facts(contents, one, row, place_of.get(row), flags.get(stored.object_id, {}))
+        lines = _facts(contents, one, row, int(place_of[row]), flags.get(stored.object_id, {}))
         cards.append(
             _card(stored.object_id, picture, map_, lines, METHODS[method].title if method else "map")
         )
@@ -468,11 +467,9 @@ def _picture(state: ServerState, stored: StoredObject) -> str | None:
         return None
 
 
-def _facts(
-    contents: Contents, one: Judgement, row: int, place: int | None, flags: Mapping[str, int]
-) -> list[str]:
+def _facts(contents: Contents, one: Judgement, row: int, place: int, flags: Mapping[str, int]) -> list[str]:
     scores, subjects = one.scores, contents.subjects
-    said = [subjects.subtype[place] if place is not None else "class not known"]
+    said = [subjects.subtype[place] if place >= 0 else "class not known"]
     if np.isfinite(scores.logit[row]):
         said.append(f"p_lens {scores.p_lens[row]:.3f} ({scores.logit[row]:+.1f})")
     else:
@@ -480,7 +477,7 @@ def _facts(
     if np.isfinite(scores.where_why[row]):
         said.append(f"where/why {scores.where_why[row]:.2f}")
     said += [f"{FLAGS[flag].label} × {number}" for flag, number in flags.items() if flag in FLAGS]
-    if subjects.truth is not None and place is not None and subjects.is_lens[place]:
+    if subjects.truth is not None and place >= 0 and subjects.is_lens[place]:
         known = subjects.truth.quantities
         formats = {"theta_E_arcsec": "θ_E {:.2f}″", "arc_snr": "S/N {:,.0f}"}
         facts = [

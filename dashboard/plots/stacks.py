@@ -7,20 +7,19 @@ import numpy as np
 
 from dashboard.plots.completeness import DATA, named
 from dashboard.plots.style import GUIDE, bars, colour_of, dots, framed, line
-from lensmodel.probes import REACH_THETA_E, STEP_THETA_E, Profile
+from lensmodel.probes import REACH_THETA_E, STEP_THETA_E, Profile, offsets_theta_E
 
 _SIDE_PX = 290
 
 
 def stack_plot(stack: np.ndarray) -> hv.Overlay:
-    """The mean map (y, x) about the lens; the circle is the Einstein radius. Scale: 0 to the highest value."""
+    """The mean map (y, x) about the lens; the circle is the Einstein radius. Scale: 0 to its highest value."""
     reach = REACH_THETA_E + STEP_THETA_E / 2
-    image = hv.Image(stack, ["x", "y"], "strength", bounds=(-reach, -reach, reach, reach)).opts(
+    highest = float(np.nanmax(stack, initial=1e-6))
+    axis = offsets_theta_E()
+    image = hv.Image((axis, axis, stack), ["x", "y"], "strength").opts(
         cmap="inferno",
-        clim=(0.0, float(np.nanmax(stack, initial=1e-6))),
-        invert_yaxis=False,
-        colorbar=True,
-        colorbar_opts={"width": 10, "background_fill_alpha": 0, "major_label_text_font_size": "12px"},
+        clim=(0.0, highest),
         tools=["hover"],
         hover_tooltips=[("x, y / θ_E", "$x{0.0}, $y{0.0}"), ("strength", "@image{0.00}")],
     )
@@ -28,11 +27,12 @@ def stack_plot(stack: np.ndarray) -> hv.Overlay:
     circle = hv.Curve((np.cos(angle), np.sin(angle)), "x", "y").opts(color="#ffffff", line_width=1.5)
     return framed(
         [named(image, f"{DATA}-stack"), circle],
-        x="x / θ_E",
+        x=f"x / θ_E    (black 0, pale yellow {highest:.2f} of a map's peak)",
         y="y / θ_E",
         responsive=False,
-        width=_SIDE_PX + 70,
-        height=_SIDE_PX,
+        height=None,
+        frame_width=_SIDE_PX,
+        frame_height=_SIDE_PX,
         xlim=(-reach, reach),
         ylim=(-reach, reach),
         show_grid=False,

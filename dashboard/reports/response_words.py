@@ -116,7 +116,7 @@ def stack_sentence(model: str, method: str, profile: Profile, lenses: int) -> st
 def colours_sentence(model: str, colour: str, medians: Mapping[str, tuple[float, float]]) -> str | None:
     """medians : by outcome, of the light that mattered and of the rest, mag."""
     known = [
-        f"{outcome} {mattered - others:+.2f}"
+        f"{outcome} {_signed(mattered - others)}"
         for outcome, (mattered, others) in medians.items()
         if math.isfinite(mattered - others)
     ]
@@ -165,3 +165,7 @@ def _beyond_chance(first: Share, second: Share) -> str:
 def _span(low: float, high: float) -> str:
     bounds = np.sort(np.abs([low, high]))
     return f"{100 * bounds[0]:.0f} to {100 * bounds[1]:.0f} %"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
