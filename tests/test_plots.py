@@ -1,8 +1,12 @@
 """Plots of `/why`: what is drawn is what was given."""
 
+import base64
+import io
+
 import holoviews as hv
 import numpy as np
 import pytest
+from PIL import Image
 
 from dashboard.plots.completeness import Found, completeness_plot, source_of, sources_of, update
 from dashboard.plots.stacks import stack_plot
@@ -12,6 +16,7 @@ from lensmodel.evaluation.intervals import Share
 from lensmodel.evaluation.responses import partition_of
 from lensmodel.probes import offsets_theta_E
 
+PLACES = ("x", "y", "left", "right", "top", "bottom", "x0", "y0", "x1", "y1")
 SHARES = [Share(1, 4), Share(3, 4)]
 KINDS = partition_of("subtype", "Subtype", [Group(name, True, np.array([True])) for name in ("arc", "ring")])
 BINS = partition_of(
@@ -39,27 +44,8 @@ def test_every_glyph_finds_its_columns_in_the_new_data():
         figure = hv.render(completeness_plot(partition, found, share="share"), "bokeh")
         update(figure, sources_of(partition, found))
         for renderer in figure.renderers:
-            fields = (
-                {
-                    spec.field
-                    for spec in (getattr(renderer.glyph, name) for name in renderer.glyph.dataspecs())
-                    if hasattr(spec, "field")
-                }
-                | {
-                    spec["field"]
-                    for spec in (getattr(renderer.glyph, name) for name in renderer.glyph.dataspecs())
-                    if isinstance(spec, dict) and "field" in spec
-                }
-                | {
-                    spec
-                    for spec in (
-                        getattr(renderer.glyph, name)
-                        for name in ("x", "y", "left", "right", "top", "bottom", "x0", "x1", "y0", "y1")
-                        if hasattr(renderer.glyph, name)
-                    )
-                    if isinstance(spec, str)
-                }
-            )
+            places = [getattr(renderer.glyph, name, None) for name in PLACES]
+            fields = {getattr(place, "field", place) for place in places if place is not None}
             assert fields
             assert fields <= set(renderer.data_source.data), renderer
 
@@ -81,5 +67,14 @@ def test_a_stack_is_drawn_with_y_up():
     assert bottom + (row + 0.5) * height / image.shape[0] == pytest.approx(2.0, abs=0.06)
 
 
-def test_a_map_of_nothing_is_a_black_picture():
-    assert map_thumbnail(np.full((8, 8), np.nan, np.float32)).startswith("data:image/webp;base64,")
+def test_a_map_is_drawn_with_y_up_and_black_where_it_says_nothing():
+    map_ = np.full((8, 8), np.nan, np.float32)
+    assert pixels_of(map_thumbnail(map_)).max() < 8
+    map_[6] = 1.0
+    bright = pixels_of(map_thumbnail(map_)).sum(axis=(1, 2))
+    assert np.argmax(bright) < len(bright) / 3
+
+
+def pixels_of(uri: str) -> np.ndarray:
+    picture = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+    return np.asarray(picture.convert("RGB"), int)

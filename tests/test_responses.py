@@ -78,7 +78,7 @@ def test_at_a_rate_of_false_positives_no_more_non_lenses_pass():
 
 
 def test_what_has_no_score_is_not_taken_and_sets_no_threshold():
-    logit = np.array([3.0, np.nan, 2.0, 4.0, np.nan, 0.0])
+    logit = np.array([3.0, np.nan, -0.5, 4.0, np.nan, -1.0])
     p_lens = np.array([0.9, np.nan, 0.5, 0.51, np.nan, 0.1])
     strict = OPERATING_POINTS["fpr_1pct"]
     assert taken_at(strict, logit, p_lens, LENS).tolist() == [True, False, True, True, False, False]

@@ -138,7 +138,7 @@ def card_html(contents: Contents, partition: Partition) -> Markup:
     ).format(
         partition.name,
         head_html(partition.title, partition.name),
-        " ".join(said),
+        Markup("<br>").join(said),
         _axis(partition),
         heads,
         rows,
