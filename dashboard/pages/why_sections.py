@@ -116,6 +116,7 @@ def cards_of(contents: Contents) -> dict[str, Markup]:
 def card_html(contents: Contents, partition: Partition) -> Markup:
     """Heading, the plain answer, save buttons, and the numbers with a button for each bin."""
     said = [text for one in contents.judged if (text := _sentence(contents, partition, one))]
+    of_each = [_shares(contents, partition, one) for one in contents.judged]
     rows = Markup("").join(
         Markup(
             '<tr><th><button type="button" data-select="{}:{}" aria-pressed="false" title="Restrict the other plots '
@@ -124,10 +125,7 @@ def card_html(contents: Contents, partition: Partition) -> Markup:
             partition.name,
             index,
             group.name,
-            Markup("").join(
-                Markup("<td>{}</td>").format(told(_shares(contents, partition, one)[index]))
-                for one in contents.judged
-            ),
+            Markup("").join(Markup("<td>{}</td>").format(told(shares[index])) for shares in of_each),
         )
         for index, group in enumerate(partition.groups)
     )
