@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     import panel as pn
 
 # Path to (module of `dashboard.pages`, function that makes it from the state, title).
-PAGES = {"/vet": ("vet", "vet_page", "Vet")}
+PAGES = {"/vet": ("vet", "vet_page", "Vet"), "/why": ("why", "why_page", "Why")}
 FIRST_PAGE = "/vet"
+# On a busy machine a browser needs longer than Bokeh's 15 s to open its socket, and Panel 1.9.4 cannot make the page
+# a second time.
+SOCKET_WAIT_MS = 60_000
 
 
 def add_pages(app: FastAPI, state: ServerState) -> None:
@@ -26,7 +29,13 @@ def add_pages(app: FastAPI, state: ServerState) -> None:
     pages: dict[str, Any] = {path: _page(state, module, name) for path, (module, name, _) in PAGES.items()}
     titles = {path: f"{title} · {state.campaign.title}" for path, (*_, title) in PAGES.items()}
     # bokeh-fastapi 0.1.8 never asks who opens a socket; `dashboard.guard` compares Origin and Host before it.
-    app.state.bokeh = add_applications(pages, app=app, title=titles, websocket_origin=["*"])
+    app.state.bokeh = add_applications(
+        pages,
+        app=app,
+        title=titles,
+        websocket_origin=["*"],
+        unused_session_lifetime_milliseconds=SOCKET_WAIT_MS,
+    )
 
 
 def _page(state: ServerState, module: str, function: str) -> Callable[[], "pn.viewable.Viewable"]:

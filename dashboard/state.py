@@ -6,6 +6,8 @@ Nothing in `dashboard` is kept at module level; whatever changes hangs here and 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,9 @@ from data.objects import StoredObject
 from lensmodel.errors import ModelError
 from lensmodel.explain import METHODS, find_method, methods_for
 from lensmodel.models import DEFAULT_MODEL, ModelCard, model_named
+
+if TYPE_CHECKING:
+    from dashboard.judgements import Judgements
 
 RANKINGS_KEPT = 8
 
@@ -63,7 +68,16 @@ class ServerState:
         with ThreadPoolExecutor() as closing:  # a process may take seconds to end
             closing.submit(self.explainer.close)
             closing.submit(self.experimenter.close)
+            if "judgements" in self.__dict__:
+                closing.submit(self.judgements.close)
         self.labels.close()
+
+    @cached_property
+    def judgements(self) -> "Judgements":
+        """What the models say of objects of known class; made when somebody first asks."""
+        from dashboard.judgements import Judgements
+
+        return Judgements(self)
 
     @property
     def is_blind_first(self) -> bool:

@@ -1,5 +1,6 @@
 """Campaigns with `reveal = "after-grade"`: nothing is told before the blind grade is stored."""
 
+import asyncio
 import uuid
 
 import pytest
@@ -7,7 +8,7 @@ from fastapi.routing import APIRoute
 
 from dashboard.server import create_app
 from tests.fixtures.campaigns import MODEL, add_scores, filled_campaign
-from tests.fixtures.servers import API, as_inspector, object_url, running_server
+from tests.fixtures.servers import API, as_inspector, document_of, object_url, running_server
 
 LOGIT = 1.2345678901
 SECRETS = {
@@ -37,6 +38,7 @@ ADDRESSES = {
     ],
     "/": ["/"],
     "/vet": ["/vet"],
+    "/why": ["/why"],
 }
 
 
@@ -81,6 +83,19 @@ def test_every_route_is_walked_by_this_test(campaign):
 @pytest.mark.parametrize("route", [route for route, addresses in ADDRESSES.items() if addresses])
 def test_no_route_tells_anything_before_the_grade(client, route: str):
     assert leaks(client, ADDRESSES[route]) == set()
+
+
+@pytest.mark.parametrize("path", ["/vet", "/why"])
+def test_no_page_tells_anything_over_its_socket(client, path: str):
+    document = asyncio.run(document_of(client, path))
+    assert {name for name, secret in SECRETS.items() if secret in document} == set()
+
+
+def test_why_says_that_it_waits_for_the_grades_even_after_ones_own(client):
+    assert post(client, "a", "B").status_code == 201
+    document = asyncio.run(document_of(client, "/why"))
+    assert "blind first" in document
+    assert "Counting" not in document  # what an open campaign begins with
 
 
 @pytest.mark.parametrize("grade", [None])

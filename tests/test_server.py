@@ -10,7 +10,7 @@ import websockets
 
 from dashboard.serving import Listening
 from tests.fixtures.campaigns import filled_campaign
-from tests.fixtures.servers import API, running_server
+from tests.fixtures.servers import API, document_of, running_server
 
 ELSEWHERE = re.compile(
     r"https?:(?:\\?/){2}|(?:src|href)=[\"']?//|cdn\.|unpkg|jsdelivr|esm\.sh", re.IGNORECASE
@@ -23,17 +23,14 @@ def client(tmp_path_factory):
         yield client
 
 
-def host_of(client) -> str:
-    return client.base_url.netloc.decode()
-
-
 def test_the_first_page_is_the_vetting_page(client):
     answer = client.get("/")
     assert (answer.status_code, answer.headers["location"]) == (307, "/vet")
 
 
-def test_the_page_loads_nothing_from_elsewhere(client):
-    page = client.get("/vet")
+@pytest.mark.parametrize("path", ["/vet", "/why"])
+def test_the_page_loads_nothing_from_elsewhere(client, path: str):
+    page = client.get(path)
     assert page.status_code == 200
     assert "Test campaign" in page.text
     assert not ELSEWHERE.search(page.text)
@@ -45,17 +42,19 @@ def test_a_page_from_a_cdn_would_be_noticed():
     assert not ELSEWHERE.search('<script src="static/js/bokeh.min.js">')
 
 
-def test_every_script_of_the_page_is_served_here(client):
-    addresses = re.findall(r'(?:src|href)="([^"]+\.(?:js|css)[^"]*)"', client.get("/vet").text)
+@pytest.mark.parametrize("path", ["/vet", "/why"])
+def test_every_script_of_the_page_is_served_here(client, path: str):
+    addresses = re.findall(r'(?:src|href)="([^"]+\.(?:js|css)[^"]*)"', client.get(path).text)
     assert addresses
     assert {address: client.get(f"/{address}").status_code for address in addresses} == dict.fromkeys(
         addresses, 200
     )
 
 
-def test_the_document_sent_to_the_browser_names_nothing_elsewhere(client):
-    document = asyncio.run(document_of(client))
-    assert "VetStage" in document or "Stage" in document
+@pytest.mark.parametrize(("path", "component"), [("/vet", "Stage"), ("/why", "WhyFrame")])
+def test_the_document_sent_to_the_browser_names_nothing_elsewhere(client, path: str, component: str):
+    document = asyncio.run(document_of(client, path))
+    assert component in document
     assert not re.search(r"cdn\.|unpkg|jsdelivr|esm\.sh", document)
 
 
@@ -196,27 +195,8 @@ def test_the_document_of_a_browser_that_left_is_forgotten(client):
     sockets = client.app.state.bokeh._clients
     asyncio.run(document_of(client))
     wait_for(lambda: not sockets)
-    (context,) = client.app.state.bokeh._applications.values()
+    context = client.app.state.bokeh._applications["/vet"]
     assert all(session.connection_count == 0 for session in context.sessions)
-
-
-async def document_of(client, *, origin: str | None = None) -> str:
-    """What the page's socket sends when it is asked for the document."""
-    from bokeh.protocol import Protocol
-
-    page = client.get("/vet").text
-    (token,) = re.findall(r'"token":"([^"]+)"', page)
-    async with websockets.connect(
-        f"ws://{host_of(client)}/vet/ws",
-        subprotocols=["bokeh", token],
-        origin=origin or f"http://{host_of(client)}",
-    ) as connection:
-        for _ in range(3):
-            await connection.recv()
-        request = Protocol().create("PULL-DOC-REQ")
-        for part in (request.header_json, request.metadata_json, request.content_json):
-            await connection.send(part)
-        return "".join([str(await connection.recv()) for _ in range(3)])
 
 
 def raw_get(client, path: str) -> bytes:

@@ -114,6 +114,8 @@ def _plain_frame(plot: Any, element: Any) -> None:
             padding=0,
             margin=0,
             spacing=14,
+            # A legend is HTML that is made before it knows the page; there it follows light and dark.
+            stylesheets=[".bk-item .bk-label { color: var(--text, #444444) !important; }"],
         )
     for axis in (*figure.below, *figure.left):
         axis.axis_label_text_font_style = "normal"

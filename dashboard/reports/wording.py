@@ -171,12 +171,12 @@ def _about_placement(report: ModelReport) -> Iterator[str]:
     placement = report.own.placement
     if placement.right_galaxy.of:
         yield (
-            f"{report.name} places {_counted(placement.right_galaxy)} of the group lenses that can be seen nearer to "
+            f"{report.name} places {counted(placement.right_galaxy)} of the group lenses that can be seen nearer to "
             "the main deflector than to any other member."
         )
     if placement.within_half_theta_E.of:
         yield (
-            f"{report.name} places {_counted(placement.within_half_theta_E)} of the lenses that it finds within half "
+            f"{report.name} places {counted(placement.within_half_theta_E)} of the lenses that it finds within half "
             "their Einstein radius."
         )
 
@@ -189,13 +189,13 @@ def _about_thresholds(comparison: Comparison) -> Iterator[str]:
         prior = next(report.card.prior for report in comparison.models if report.name == found.model)
         at = "" if prior is None else f" (at its own prior, {_percent(prior)})"
         yield (
-            f"{found.model} finds {_counted(own.lenses)} of the lenses with p_lens from {found.p_lens:g} up{at}, and "
+            f"{found.model} finds {counted(own.lenses)} of the lenses with p_lens from {found.p_lens:g} up{at}, and "
             f"{_percent(own.nonlenses.value)} of the non-lenses pass ({own.nonlenses.number:,})."
         )
         for name, other in found.common.items():
             if name != found.model:
                 yield (
-                    f"{name} finds {_counted(other.lenses)} of the lenses where no more non-lenses pass than with "
+                    f"{name} finds {counted(other.lenses)} of the lenses where no more non-lenses pass than with "
                     f"{found.model} from {found.p_lens:g} up."
                 )
 
@@ -206,16 +206,14 @@ def prior_sentence(priors: Mapping[str, float | None], stated: float | None) -> 
     others = [name for name, prior in priors.items() if prior is None]
     said = []
     if known:
-        said = [
-            f"p_lens here holds at the share of lenses that a model was calibrated for: {_listed(known)}."
-        ]
+        said = [f"p_lens here holds at the share of lenses that a model was calibrated for: {listed(known)}."]
         said += (
             ["campaign.toml states no other."]
             if stated is None
             else [f"The page and the catalogues state it at the campaign's prior, {_percent(stated)}."]
         )
     if others:
-        said.append(f"Of {_listed(others)}, which nobody calibrated, p_lens is no probability.")
+        said.append(f"Of {listed(others)}, which nobody calibrated, p_lens is no probability.")
     return " ".join(said)
 
 
@@ -225,7 +223,7 @@ def prior_note(comparison: Comparison) -> str:
     for report in comparison.models:
         if report.scored:
             names.setdefault((report.card.prior, report.own.judged.share_of_lenses), []).append(report.name)
-    return " ".join(_about_prior(_listed(some), *where) for where, some in names.items())
+    return " ".join(_about_prior(listed(some), *where) for where, some in names.items())
 
 
 def _about_prior(names: str, prior: float | None, share: float) -> str:
@@ -237,7 +235,8 @@ def _about_prior(names: str, prior: float | None, share: float) -> str:
     )
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Names as a sentence has them: a, b and c."""
     return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -245,7 +244,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def _counted(share: Share) -> str:
+def counted(share: Share) -> str:
+    """A share with its 95 % interval and its numbers."""
     low, high = (f"{100 * bound:.1f}" for bound in share.interval)
     return f"{100 * share.value:.1f} % ({low} to {high} %; {share.number:,} of {share.of:,})"
 

@@ -13,7 +13,7 @@ from data.simulations import artefacts, contaminants, groups, impostors, lenses,
 from data.simulations.arcs import arc_mask, arc_truth
 from data.simulations.configurations import CONFIGURATIONS
 from data.simulations.dice import Dice
-from data.simulations.instrument import BANDS, PsfShape, blur, draw_psf_shapes, kernels, record
+from data.simulations.instrument import BANDS, OPTICS, PsfShape, blur, draw_psf_shapes, kernels, record
 from data.simulations.light import Sky
 from data.simulations.menu import LARGEST, NIR, RECIPES, Recipe
 from data.simulations.native import NIR_BANDS, blur_native, native_marks, native_px, record_native
@@ -25,7 +25,10 @@ CHUNK = 256  # objects that share one seed: the first N of a recipe and seed are
 TWIN = "twin"  # subtype of a lens's deflector without the source
 _OF_NATIVE = 2**62  # turns a chunk's seed into that of its noise in native pixels
 _AT_ONCE = 16  # painted together; small enough for the processor's caches
-_OF_TWINS_TOO = ("mag_vis", "z_phot", "sim_redshift", "sim_target_x_arcsec", "sim_target_y_arcsec")
+_OF_TWINS_TOO = (
+    *("mag_vis", "z_phot", "sim_redshift", "sim_target_x_arcsec", "sim_target_y_arcsec"),
+    "sim_psf_fwhm_arcsec",
+)
 
 Truth = dict[str, Tensor]
 Scene = Callable[[Dice, Sky], Truth]
@@ -199,6 +202,7 @@ def _paint(name: str, mixture: Recipe, dice: Dice, natively: Dice | None) -> _Pa
     truth = SCENES[name](dice, sky)
     subtypes = _subtypes(name, truth.pop("configuration", None), dice.number)
     shapes = draw_psf_shapes(dice)
+    truth["sim_psf_fwhm_arcsec"] = torch.full((dice.number,), shapes[0].width * OPTICS["VIS"].psf_fwhm_arcsec)
     has_twins = mixture.twins > 0
     native = _native_pair(sky, shapes, natively, has_twins) if natively else (None, None)
     psfs = kernels(shapes, sky.nir.shape[-1])

@@ -1,8 +1,9 @@
 """Simulated chunks become the cutouts and the catalogue of a campaign.
 
 Truth columns: class, subtype; theta_E_arcsec, lens_x_arcsec, lens_y_arcsec, which are null for non-lenses;
-what else the simulation knows stands under `sim_`: redshifts, magnitudes, S/N of the arcs (`arcs`), and in
-`sim_twin` the id of the same object with or without its source. Masks of lensed light go to `data.truth`.
+what else the simulation knows stands under `sim_`: redshifts, magnitudes, S/N of the arcs (`arcs`), the FWHM of
+the PSF of VIS, and in `sim_twin` the id of the same object with or without its source. Masks of lensed light go
+to `data.truth`.
 mag_vis and z_phot are what a survey catalogue would say. Truth and masks are those of the resampled images; a
 campaign in native pixels (`sim_nir`) has the same skies and VIS planes under ids of its own.
 """

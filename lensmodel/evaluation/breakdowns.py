@@ -28,7 +28,9 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("theta_E_arcsec", "Einstein radius", "arcsec"),
         Quantity("arc_snr", "S/N of the arcs", ""),
         Quantity("arc_colour_mag", "Colour of the arcs", "mag"),
+        Quantity("source_mag", "Brightness of the source without the lens", "mag"),
         Quantity("colour_mag", "Colour of the whole object", "mag"),
+        Quantity("psf_fwhm_arcsec", "Width of the PSF (FWHM)", "arcsec"),
         Quantity("distance_arcsec", "Distance of the lens from the centre of the image", "arcsec"),
     )
 }
@@ -80,7 +82,9 @@ def bins_of(truth: Truth, quantity: str) -> list[Group]:
         rows = known & above & (values <= high)
         if rows.any():
             middle = float(np.median(values[rows]))
-            groups.append(Group(f"{low:.3g} to {high:.3g}", True, rows, float(low), float(high), middle))
+            groups.append(
+                Group(f"{_short(low)} to {_short(high)}", True, rows, float(low), float(high), middle)
+            )
     return groups
 
 
@@ -105,3 +109,8 @@ def equal_edges(values: ArrayLike) -> list[float]:
     number = int(np.clip(len(known) // _LENSES_PER_BIN, 1, _MOST_BINS))
     edges: list[float] = np.unique(np.quantile(known, np.linspace(0, 1, number + 1))).tolist()
     return edges if len(edges) > 1 else edges * 2
+
+
+def _short(value: float) -> str:
+    """Three digits, and no powers of ten for thousands."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -66,26 +66,36 @@ class Truth:
         )
 
 
-def truth_of(campaign: Campaign, *, detectable_only: bool = False, with_quantities: bool = True) -> Truth:
+def truth_of(
+    campaign: Campaign,
+    *,
+    detectable_only: bool = False,
+    with_quantities: bool = True,
+    measure_colours: bool = True,
+    objects: ObjectTable | None = None,
+) -> Truth:
     """The truth columns of the catalogue: class, subtype, theta_E_arcsec, lens_x_arcsec, lens_y_arcsec, sim_*.
 
     Objects whose class is null are left out.
     detectable_only : leave out lenses whose arcs nobody could see (`data.simulations.arcs` has the rule); all
         non-lenses stay.
     with_quantities : without them no cutout is read.
+    measure_colours : without, no cutout is read, and the colour of an object is known only if the catalogue states it.
+    objects : the campaign's, if they were read before.
 
     Raises
     ------
     EvaluationError
         If the catalogue has no class, or another than lens and nonlens, or does not say what is detectable.
     """
-    objects = campaign.objects()
-    table = _with_class(objects.table, campaign)
+    table = _with_class((objects or campaign.objects()).table, campaign)
     if detectable_only:
         table = _with_detectable_arcs(table, campaign)
-    objects = ObjectTable(table)
     x_arcsec, y_arcsec = _numbers(table, "lens_x_arcsec"), _numbers(table, "lens_y_arcsec")
-    quantities = _quantities(campaign, objects, x_arcsec, y_arcsec) if with_quantities else {}
+    quantities = _quantities(campaign, table) if with_quantities else {}
+    if with_quantities and measure_colours and "colour_mag" not in quantities:
+        colour_mag = measured_colour_mag(campaign, ObjectTable(table), x_arcsec, y_arcsec)
+        quantities |= _known({"colour_mag": colour_mag})
     red, _, blue = campaign.survey.composite
     classes = [_class_of(text) for text in table["class"].to_pylist()]
     subtypes = table["subtype"].to_pylist() if "subtype" in table.column_names else [None] * len(classes)
@@ -112,18 +122,22 @@ def truth_of(campaign: Campaign, *, detectable_only: bool = False, with_quantiti
     )
 
 
-def _quantities(
-    campaign: Campaign, objects: ObjectTable, x_arcsec: Numbers, y_arcsec: Numbers
-) -> dict[str, Numbers]:
-    """Those that are known of some object."""
-    table = objects.table
-    quantities = {
-        "theta_E_arcsec": _numbers(table, "theta_E_arcsec"),
-        "arc_snr": _numbers(table, _column_about(table, "snr")),
-        "arc_colour_mag": _arc_colour_mag(campaign, table),
-        "colour_mag": _colour_mag(campaign, objects, x_arcsec, y_arcsec),
-        "distance_arcsec": np.hypot(x_arcsec, y_arcsec),
-    }
+def _quantities(campaign: Campaign, table: pa.Table) -> dict[str, Numbers]:
+    """Those that the catalogue states of some object."""
+    return _known(
+        {
+            "theta_E_arcsec": _numbers(table, "theta_E_arcsec"),
+            "arc_snr": _numbers(table, _column_about(table, "snr")),
+            "arc_colour_mag": _arc_colour_mag(campaign, table),
+            "source_mag": _numbers(table, f"sim_source_mag_{campaign.survey.reference_band.lower()}"),
+            "colour_mag": _numbers(table, _column_about(table, "colour")),
+            "psf_fwhm_arcsec": _numbers(table, _column_about(table, "psf_fwhm_arcsec")),
+            "distance_arcsec": np.hypot(_numbers(table, "lens_x_arcsec"), _numbers(table, "lens_y_arcsec")),
+        }
+    )
+
+
+def _known(quantities: dict[str, Numbers]) -> dict[str, Numbers]:
     return {name: values for name, values in quantities.items() if np.isfinite(values).any()}
 
 
@@ -192,14 +206,6 @@ def _column_about(table: pa.Table, word: str) -> str:
     return min(named, key=len, default=word)
 
 
-def _colour_mag(campaign: Campaign, objects: ObjectTable, x_arcsec: Numbers, y_arcsec: Numbers) -> Numbers:
-    """As the simulation states it, else as measured on the cutouts."""
-    stated = _numbers(objects.table, _column_about(objects.table, "colour"))
-    if np.isfinite(stated).any():
-        return stated
-    return measured_colour_mag(campaign, objects, x_arcsec, y_arcsec)
-
-
 def _texts(table: pa.Table, name: str) -> NDArray[np.str_]:
     """A column as text, empty for null and for a column that is not there."""
     if name not in table.column_names:
@@ -213,8 +219,8 @@ def _numbers(table: pa.Table, name: str) -> Numbers:
         return np.full(table.num_rows, np.nan)
     if not _is_number(table.schema.field(name).type):
         raise EvaluationError(f"the catalogue's column {name} is not of numbers: correct it and ingest again")
-    values = table[name].to_pylist()
-    return np.array([np.nan if value is None else float(value) for value in values], np.float64)
+    values: Numbers = table[name].cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return values
 
 
 def _is_number(kind: pa.DataType) -> bool:

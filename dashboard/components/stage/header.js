@@ -28,6 +28,8 @@ export function header({ campaign, actions }) {
   const person = h("button", { class: "plain", title: "Who grades: change the name", "data-testid": "inspector", onclick: actions.rename });
   const theme = h("button", { class: "plain", title: "Light or dark (y)", onclick: actions.theme, "aria-label": "Light or dark" }, "◐");
   const help = h("button", { class: "plain", title: "All keys (?)", onclick: actions.help, "data-testid": "help" }, keyCap("?"));
+  const why = h("a", { href: "why", title: "What the network responds to (W)", "data-testid": "why" }, "why");
+  why.hidden = campaign.reveal !== "open";
   const jump = h("input", {
     type: "text", class: "jump", placeholder: "jump to id (j)", title: "Jump to an object id (j), then Enter",
     "aria-label": "Jump to an object id", "data-testid": "jump", spellcheck: "false", autocomplete: "off",
@@ -41,13 +43,14 @@ export function header({ campaign, actions }) {
     h("strong", { class: "brand" }, "LensVet"),
     h("span", { class: "campaign", title: campaign.title }, campaign.title),
     h("label", {}, h("span", { class: "dim" }, "queue"), order.element), show.element, model.element, jump,
-    bar, place, scoring, h("span", { class: "spring" }), refused, saved, person, theme, help);
+    bar, place, scoring, h("span", { class: "spring" }), refused, saved, person, why, theme, help);
 
   return {
     element,
     focusOrder: () => order.element.focus(),
     focusShow: () => show.element.focus(),
     focusModel: () => model.element.focus(),
+    openWhy: () => { if (!why.hidden) why.click(); },
     jump: () => { jump.value = ""; jump.focus(); },
     leaveJump: () => jump.blur(),
     update({ queue, models, inspector, rate, outbox, refused: refusals }) {

@@ -59,6 +59,7 @@ export const KEYS = [
     [["y"], "light or dark", "theme"],
     [["Y"], "copy id and position", "copy"],
     [["N"], "who grades", "rename"],
+    [["W"], "what the network responds to: /why", "why"],
     [["?"], "this list", "help"],
     [["Escape"], "close, leave, cancel", "escape"],
   ]],

@@ -94,6 +94,7 @@ class Vet {
       experimenting: () => this.whatIf.isOn,
       chord: (name) => this.keyboard.chord(name),
       help: () => this.help.toggle(),
+      why: () => this.header.openWhy(),
       comment: () => this.sidebar.commentField.focus(),
       jump: () => this.header.jump(),
       focusOrder: () => this.header.focusOrder(),
@@ -107,6 +108,7 @@ class Vet {
   async start() {
     await this.grading.restoreHistory();
     await this.startQueue();
+    await this.openAsked();
     this.grading.outbox.flush();
     this.poll();
   }
@@ -116,6 +118,14 @@ class Vet {
     this.orderKey = `lensvet:order:${this.campaign.id}`;
     const { order, model } = JSON.parse(localStorage.getItem(this.orderKey) ?? "{}");
     await this.queue.start({ order, model }).catch(() => this.queue.start({ order: null, model: null }));
+  }
+
+  /** The object that a link to this page names; a reload goes on with the queue. */
+  async openAsked() {
+    const asked = new URLSearchParams(window.location.search).get("object");
+    if (!asked) return;
+    window.history.replaceState(null, "", window.location.pathname);
+    await this.jumpTo(asked);
   }
 
   destroy() {

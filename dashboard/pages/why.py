@@ -1,0 +1,72 @@
+"""`/why`: what a lens finder responds to. The frame of the page; what it holds is in `why_body`.
+
+HoloViews and SciPy take two seconds to import: that is done in a thread, while others vet.
+"""
+
+import asyncio
+import importlib
+from functools import partial
+from typing import Any
+
+import panel as pn
+from markupsafe import Markup
+
+from dashboard.components.why import WhyFrame
+from dashboard.state import ServerState
+
+_STYLE = ["assets/why.css"]
+_BLIND = (
+    "This campaign is blind first: what the network says of its objects, and what they are, would be told here before "
+    'people have graded them. Once grading is over, set reveal = "open" in campaign.toml and start lensvet serve again.'
+)
+
+
+def why_page(state: ServerState) -> pn.viewable.Viewable:
+    """A new page for one browser; in a blind-first campaign it says only why there is nothing."""
+    frame = WhyFrame()
+    if state.is_blind_first:
+        said = Markup('<p class="problem" data-testid="problem">{}</p>').format(_BLIND)
+        return _page(frame, html(_bar(state)), html(said))
+    body = pn.Column(html(Markup('<p class="dim">Counting…</p>')), sizing_mode="stretch_width", margin=0)
+    pn.state.onload(partial(_fill, state, frame, body))
+    return _page(frame, html(_bar(state)), body)
+
+
+async def _fill(state: ServerState, frame: WhyFrame, body: pn.Column) -> None:
+    module: Any = await asyncio.to_thread(importlib.import_module, "dashboard.pages.why_body")
+    page = module.WhyBody(state, frame, pn.state.curdoc)
+    body[:] = page.pieces
+    page.begin()
+
+
+def html(content: str, **options: Any) -> pn.pane.HTML:
+    """A piece of the page."""
+    return pn.pane.HTML(
+        wrapped(content), stylesheets=_STYLE, sizing_mode="stretch_width", margin=(0, 0), **options
+    )
+
+
+def columns(least_px: int, **options: Any) -> pn.Column:
+    """Equal columns, as many as fit."""
+    fit = f"repeat(auto-fill,minmax(min({least_px}px,100%),1fr))"
+    # Panel's columns begin with a button that would take the first place.
+    rule = f":host{{display:grid;grid-template-columns:{fit};gap:18px 26px}}.scroll-button{{display:none}}"
+    return pn.Column(stylesheets=[rule], sizing_mode="stretch_width", margin=(6, 0), **options)
+
+
+def wrapped(content: str) -> str:
+    """HTML inside what the style sheet speaks of."""
+    return f'<div class="why">{content}</div>'
+
+
+def _bar(state: ServerState) -> Markup:
+    return Markup(
+        '<header class="bar"><strong class="brand">LensVet</strong><h1>{}</h1><span class="dim">what the network '
+        'responds to</span><span class="spring"></span><a href="vet" data-testid="to-vet">← vet</a>'
+        '<button type="button" class="plain" data-act="theme" title="Light or dark (y)" aria-label="Light or dark">◐'
+        "</button></header>"
+    ).format(state.campaign.title)
+
+
+def _page(*parts: pn.viewable.Viewable) -> pn.Column:
+    return pn.Column(*parts, sizing_mode="stretch_width", margin=(6, 22, 40, 22))
