@@ -48,10 +48,10 @@ def sample(subjects: Subjects, judgement: Judgement, rows: Claims) -> dict[str, 
 
 
 def methods_of(state: ServerState, model_version: str) -> list[str]:
-    """The methods whose maps can be stacked: those where more is more evidence for a lens."""
+    """The methods whose maps can be stacked: those where more is more evidence for a lens, in all bands."""
     card = state.card(model_version)
-    names = methods_for(card) if card else list(METHODS)
-    return [name for name in names if not METHODS[name].signed]
+    every = [METHODS[name] for name in (methods_for(card) if card else METHODS) if name in METHODS]
+    return [method.name for method in every if not method.signed]
 
 
 def without_map(

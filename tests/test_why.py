@@ -12,6 +12,7 @@ from dashboard.state import ServerState
 from data.campaign import create_campaign
 from data.votes import Vote
 from lensmodel.errors import EvaluationError
+from lensmodel.models import default_model
 from tests.fixtures.campaigns import MODEL, add_objects, add_scores
 
 OTHER = "other-net-4567abcd"
@@ -196,6 +197,15 @@ def test_a_page_without_maps_and_without_mistakes_says_so(state):
     assert "There are no objects flagged by inspectors: raise a flag on /vet with f." in gallery.html
     maps = sections.maps_of(state, found, sections.map_work(state, found, "evidence", {}), "evidence")
     assert (maps.plots, "There are no maps of these objects." in maps.words) == ([], True)
+
+
+def test_methods_whose_maps_cannot_be_stacked_are_not_offered(state):
+    version = default_model().version
+    add_scores(state.campaign, {"ring-0": 1.0}, model=version)
+    found = sections.contents_of(state, [version], "p_half")
+    offered = set(sections.methods_by_title(state, found).values())
+    assert {"evidence", "grad-cam"} <= offered
+    assert not {"occlusion", "occlusion-vis", "hirescam"} & offered
 
 
 def test_maps_of_found_lenses_are_stacked_and_said_in_a_sentence(state):
