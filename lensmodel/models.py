@@ -43,6 +43,8 @@ class Architecture:
     field_px : side of the square it sees, None for any size from least_px. has_evidence : its output has an evidence
         map.
     bands_may_be_missing : its `normalise` takes a plane of NaN for a band that was not observed.
+    occlusion_px : side of the squares that occlusion hides, and from square to square, in an image that is not large,
+        if none are asked for; None for squares that tile it, by its size.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Architecture:
     has_evidence: bool = False
     bands_may_be_missing: bool = False
     least_px: int = 1
+    occlusion_px: tuple[int, int] | None = None
 
 
 def _wilde(name: str, title: str, bands: tuple[str, ...], *, large: bool = False) -> Architecture:
@@ -88,6 +91,7 @@ MODELS: dict[str, Architecture] = {
             has_evidence=True,
             bands_may_be_missing=True,
             least_px=32,
+            occlusion_px=(8, 4),  # a cell of its evidence is 4 px, and an arc is wider than 2
         ),
         _wilde("ou-j", "OU-J", ("J",)),
         _wilde("ou-y", "OU-Y", ("Y",)),

@@ -278,3 +278,11 @@ def test_options_of_other_methods_are_refused(campaign, tmp_path, method, option
     scored_campaign(campaign)
     with pytest.raises(ExplanationError, match=complaint):
         explain_objects(campaign, added_model(tmp_path), method, ["a"], **options)
+
+
+def test_evidence_net_is_asked_by_squares_of_8_px_that_overlap_by_half(tmp_path):
+    card = evidence_model(tmp_path)
+    network, image = load_network(card), torch.randn(4, 48, 48, generator=torch.Generator().manual_seed(1))
+    usual = explain(network, card, image, "occlusion")
+    assert np.array_equal(usual, explain(network, card, image, "occlusion", window_px=8, stride_px=4))
+    assert not np.array_equal(usual, explain(network, card, image, "occlusion", window_px=8))

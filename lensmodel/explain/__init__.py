@@ -225,6 +225,9 @@ def explain(
     if method not in METHODS:
         options["band"] = card.bands.index(_band_methods(card)[method])
     module = importlib.import_module(found.module)
+    if found.module == METHODS["occlusion"].module and "window_px" not in options:
+        length = max(normalised.shape[1:])
+        options = module.usual_squares(length, MODELS[card.architecture].occlusion_px) | options
     with evaluating(network):
         map_: NDArray[np.float32] = module.explain(network, normalised, **options)
     return map_

@@ -78,6 +78,20 @@ def usual_window_px(length: int) -> int:
     return -(-length // per_axis)
 
 
+def usual_squares(length: int, of_network: tuple[int, int] | None) -> dict[str, int]:
+    """Options for an image of that length: the squares that its network is best asked by, if they are not too many.
+
+    of_network : side and stride in px, None for `usual_window_px`.
+
+    >>> usual_squares(100, (8, 4)), usual_squares(300, (8, 4))
+    ({'window_px': 8, 'stride_px': 4}, {'window_px': 11})
+    """
+    usual = usual_window_px(length)
+    if of_network is None or usual > of_network[0]:
+        return {"window_px": usual}
+    return {"window_px": of_network[0], "stride_px": of_network[1]}
+
+
 def _check(side: int, stride: int, baseline: str, unit: str) -> None:
     if side < 1:
         raise ExplanationError(f"window_px is {side}; expected 1 or more")

@@ -53,8 +53,7 @@ class Stack:
         windows = _Windows(squares.clone(), corners[:, 0], corners[:, 1])
         for layer, (before, after) in zip(self.layers, pairwise(self.maps), strict=True):
             windows = _through(layer, before, after, windows)
-        rows, columns = (torch.arange(n).expand(len(corners), n) for n in self.maps[-1].shape[1:])
-        return _cut(self.maps[-1], windows, rows, columns)
+        return _whole_maps(self.maps[-1], windows)
 
 
 def are_local(stack: nn.Sequential) -> bool:
@@ -68,8 +67,10 @@ def _through(layer: nn.Module, before: Tensor, after: Tensor, windows: _Windows)
     if steps is None:
         return replace(windows, values=layer(windows.values))
     height, width = windows.values.shape[2:]
-    top, rows = _seen(windows.top, height, steps[0], after.shape[1])
-    left, columns = _seen(windows.left, width, steps[1], after.shape[2])
+    top, rows, all_rows = _seen(windows.top, height, steps[0], after.shape[1])
+    left, columns, all_columns = _seen(windows.left, width, steps[1], after.shape[2])
+    if all_rows and all_columns:  # the layer's own padding is faster
+        return _Windows(layer(_whole_maps(before, windows)), top, left)
     pad_y, pad_x = steps[0].padding, steps[1].padding
     edge = float("-inf") if isinstance(layer, nn.MaxPool2d) else 0.0
     padded = functional.pad(before, (pad_x, pad_x, pad_y, pad_y), value=edge)
@@ -77,8 +78,8 @@ def _through(layer: nn.Module, before: Tensor, after: Tensor, windows: _Windows)
     return _Windows(_unpadded(layer, _cut(padded, shifted, rows, columns)), top, left)
 
 
-def _seen(first: Tensor, length: int, step: Step, number: int) -> tuple[Tensor, Tensor]:
-    """The first of the cells that see a pixel of each window, and the (padded) pixels that those cells see.
+def _seen(first: Tensor, length: int, step: Step, number: int) -> tuple[Tensor, Tensor, bool]:
+    """The first of the cells that see a pixel of each window, the (padded) pixels that those cells see, if it is all.
 
     All squares get as many cells as the one that needs most, moved inward at the far edge of the map.
     """
@@ -88,7 +89,15 @@ def _seen(first: Tensor, length: int, step: Step, number: int) -> tuple[Tensor, 
     most = int((high - low).max()) + 1
     cells = low.clamp(max=number - most)
     span = torch.arange((most - 1) * step.stride + step.reach + 1)
-    return cells, cells[:, None] * step.stride + span
+    return cells, cells[:, None] * step.stride + span, most == number
+
+
+def _whole_maps(around: Tensor, windows: _Windows) -> Tensor:
+    """The map `around` with each window in its place: (square, channel, y, x)."""
+    if windows.values.shape[1:] == around.shape:
+        return windows.values
+    rows, columns = (torch.arange(length).expand(len(windows.top), length) for length in around.shape[1:])
+    return _cut(around, windows, rows, columns)
 
 
 def _cut(around: Tensor, windows: _Windows, rows: Tensor, columns: Tensor) -> Tensor:
