@@ -58,8 +58,8 @@ def twins():
     return draw_chunk(4, 0, "held-out")
 
 
-def dice(number: int, seed: int = 1) -> Dice:
-    return Dice(number, torch.Generator().manual_seed(seed))
+def dice(number: int, seed: int = 1, **options: float) -> Dice:
+    return Dice(number, torch.Generator().manual_seed(seed), **options)
 
 
 def one(value: float) -> torch.Tensor:
@@ -236,6 +236,15 @@ def test_every_recipe_draws_from_the_menu_and_every_scene_is_drawn():
     assert (
         set(SCENES) - drawn == no_groups
     )  # the paper has none; a rich group's mass is not that of a population
+
+
+def test_targets_are_where_their_recipe_puts_them():
+    for name, near, most in (("off-centre", 0.006, 6.0), ("held-out", 0.54, 1.5), ("wilde2022", 1.0, 0.7)):
+        recipe = RECIPES[name]
+        some = dice(2048, centred=recipe.centred, reach_arcsec=recipe.reach_arcsec)
+        x, y = some.near_centre()
+        assert float((torch.hypot(x, y) < 0.5).float().mean()) == pytest.approx(near, abs=0.03)
+        assert most / 2 < max(float(x.abs().max()), float(y.abs().max())) <= most
 
 
 @pytest.mark.parametrize("name", SCENES)

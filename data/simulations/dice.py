@@ -7,12 +7,18 @@ from torch import Tensor
 
 
 class Dice:
-    """Draws (object,) tensors; the same seeds give the same numbers in the same order."""
+    """Draws (object,) tensors; the same seeds give the same numbers in the same order.
 
-    def __init__(self, number: int, generator: torch.Generator, *, centred: bool = False) -> None:
+    centred, reach_arcsec : for `near_centre`.
+    """
+
+    def __init__(
+        self, number: int, generator: torch.Generator, *, centred: float = 0.5, reach_arcsec: float = 1.5
+    ) -> None:
         self.number = number
         self.generator = generator
         self.centred = centred
+        self.reach_arcsec = reach_arcsec
 
     def alone(self) -> "Dice":
         """Dice for a single draw from the same generator."""
@@ -41,11 +47,10 @@ class Dice:
         return distance * angle.cos(), distance * angle.sin()
 
     def near_centre(self) -> tuple[Tensor, Tensor]:
-        """Where the target lies: half of them well centred (all, with centred dice), half anywhere within
-        1.5 arcsec per axis."""
-        centred = self.chance(0.5) | self.centred
-        x = torch.where(centred, self.normal(0, 0.12), self.uniform(-1.5, 1.5))
-        y = torch.where(centred, self.normal(0, 0.12), self.uniform(-1.5, 1.5))
+        """Where the target lies: a share of them well centred, the others anywhere within reach per axis."""
+        centred, reach = self.chance(self.centred), self.reach_arcsec
+        x = torch.where(centred, self.normal(0, 0.12), self.uniform(-reach, reach))
+        y = torch.where(centred, self.normal(0, 0.12), self.uniform(-reach, reach))
         return x, y
 
     def normal_field(self, shape: tuple[int, ...]) -> Tensor:

@@ -172,7 +172,7 @@ def draw_chunk(seed: int, index: int, recipe: str, *, nir: str = "resampled") ->
     for name in names:
         rows = torch.tensor([row for row, scene in enumerate(scenes) if scene == name], dtype=torch.long)
         for some in rows.split(_AT_ONCE) if len(rows) else ():  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            dice = Dice(len(some), generator, centred=mixture.centred)
+            dice = Dice(len(some), generator, centred=mixture.centred, reach_arcsec=mixture.reach_arcsec)
             painted = _paint(name, mixture, dice, Dice(len(some), natively) if natively else None)
             _keep(chunk, some, name, painted, followed[some])
     return chunk
