@@ -1,12 +1,14 @@
-"""Fits, on validation data, that turn logits into probabilities and map spreads into position errors."""
+"""Fits, on validation data: of logits to probabilities, map spreads to position errors, signs to agreement."""
 
 import torch
 from torch import Tensor
 
 from data.priors import logit_at_share
 from lensmodel.evaluation.metrics import pull_spread
+from lensmodel.explain.agreement import Signs
 from lensmodel.networks.evidence_net import half_width
 
+_LEAST_RESPONSES = 20  # of right and of other ones, to weigh signs by
 _ROUNDS = 10  # the far part is not scaled, so that one round does not do
 
 
@@ -67,3 +69,36 @@ def fit_sigma(
         )
         scale, floor = scale * spread, floor * spread
     return float(scale), float(floor)
+
+
+def fit_agreement(
+    signs: Signs, logit: Tensor, is_lens: Tensor, is_right: Tensor
+) -> tuple[float, float, float] | None:
+    """(map, light, constant) of `lensmodel.explain.agreement`, from responses: where the logit (object,) is above 0.
+
+    is_right : whether the object is a lens and the position is at it. Right responses weigh half, of the others lenses
+    placed elsewhere as much as non-lenses. None if there are too few of either.
+    """
+    responds = (logit > 0) & signs.map.isfinite() & signs.light.isfinite()
+    groups = [is_right & is_lens, is_lens & ~is_right, ~is_lens]
+    right, *others = ((group & responds).double() for group in groups)
+    if right.sum() < _LEAST_RESPONSES or sum(some.sum() for some in others) < _LEAST_RESPONSES:
+        return None
+    others = [some / some.sum() for some in others if some.sum() > 0]
+    weight = right / right.sum() + torch.stack(others).mean(0)
+    columns = torch.stack([signs.map, signs.light, torch.ones_like(signs.map)]).double()
+    columns = torch.where(responds, columns, 0.0)
+    numbers = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([numbers], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        result = torch.nn.functional.binary_cross_entropy_with_logits(
+            numbers @ columns, right.sign(), weight, reduction="sum"
+        )
+        result.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return result
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]  # same
+    of_map, of_light, constant = numbers.tolist()
+    return of_map, of_light, constant

@@ -11,6 +11,7 @@ if you like), then run `lensvet models add NAME.json`.
 import hashlib
 import importlib
 import json
+import math
 import os
 import re
 import shutil
@@ -111,6 +112,8 @@ class ModelCard:
     prior : the share of lenses among objects for which sigmoid(logit) is a probability; None if nobody calibrated it.
     sha256 : hex digest of the weight file.
     bands_may_be_missing : whether these weights were trained to judge from some of the bands alone.
+    agreement : weights of the map, of the light, and a constant, for `lensmodel.explain.agreement`; None if nobody
+        fitted them, and `where_why` is not stated.
     """
 
     name: str
@@ -126,6 +129,7 @@ class ModelCard:
     weights_path: Path
     sha256: str
     bands_may_be_missing: bool = False
+    agreement: tuple[float, float, float] | None = None
 
     @property
     def calibrated(self) -> bool:
@@ -245,10 +249,13 @@ def read_card(path: Path) -> ModelCard:
         values.setdefault("sha256", sha256_of(weights_path))
         values.setdefault("prior", None)
         values.setdefault("bands_may_be_missing", False)
+        values.setdefault("agreement", None)
         own = {field.name: values[field.name] for field in fields(ModelCard) if field.name != "weights_path"}
         if not isinstance(own["bands"], list):
             raise TypeError("bands is no list")
-        card = ModelCard(**{**own, "bands": tuple(own["bands"])}, weights_path=weights_path)
+        numbers = own["agreement"]
+        own |= {"bands": tuple(own["bands"]), "agreement": None if numbers is None else tuple(numbers)}
+        card = ModelCard(**own, weights_path=weights_path)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is no model card ({error!r}): see ModelCard for its fields") from error
     _check(card, path)
@@ -318,11 +325,20 @@ def _expectations(card: ModelCard) -> list[tuple[str, bool, str]]:
             prior is None or (_is_number(prior) and 0 < prior < 1),
             "a share of lenses between 0 and 1, or null",
         ),
+        (
+            "agreement",
+            card.agreement is None or (len(card.agreement) == 3 and all(map(_is_finite, card.agreement))),
+            "three numbers, or null",
+        ),
     ]
 
 
 def _are_unique(values: tuple[str, ...]) -> bool:
     return len(set(values)) == len(values)
+
+
+def _is_finite(value: object) -> bool:
+    return _is_number(value) and math.isfinite(value)  # type: ignore[arg-type]  # it is a number
 
 
 def _is_number(value: object) -> bool:

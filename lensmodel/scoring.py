@@ -133,7 +133,7 @@ def judged(
     """
     normalised = network.normalise(flux).contiguous(memory_format=torch.channels_last)
     output: NetworkOutput = network(normalised)
-    agreement = where_why(network, output, field.shape, card.pixel_scale_arcsec)
+    agreement = where_why(network, card, output, flux, field.shape)
     return _verdicts(output, agreement, field), output
 
 

@@ -11,10 +11,8 @@ from data.cutouts import Cutout, Plane
 from data.maps import MapStore, position_of
 from lensmodel.errors import ExplanationError
 from lensmodel.explain import METHODS, explain, explain_objects, explain_one, find_method, methods_for
-from lensmodel.explain.agreement import where_why
 from lensmodel.explain.objects import on_cutout
 from lensmodel.models import MODELS, load_network
-from lensmodel.networks import NetworkOutput
 from lensmodel.preprocessing import Field
 from tests.fixtures.networks import added_model, card_of, evidence_model, lively_network, random_network
 from tests.fixtures.packed import fill, planes
@@ -220,18 +218,6 @@ def test_a_map_keeps_its_place_on_other_pixels(offset):
     assert np.isnan(drawn[np.abs(rows) > 9.95]).all()
     assert np.isnan(drawn[rows < -6.2]).all()
     assert np.isfinite(drawn[(rows > -5.9) & (rows < 9.8)][:, 30:210]).all()
-
-
-def test_where_and_why_agree_if_the_evidence_lies_at_the_predicted_position():
-    network = random_network("evidence-net")
-    with torch.inference_mode():
-        output = network(torch.zeros(1, 4, 100, 100))
-    peaked = torch.full((2, 25, 25), -9.0)
-    peaked[:, 17, 12] = 9.0
-    right, wrong = torch.tensor([-0.15, 4.0]), torch.tensor([1.85, -4.0])
-    agreement = where_why(network, NetworkOutput(output.logit, right, wrong, None, peaked), (100, 100), 0.1)
-    assert agreement.tolist() == pytest.approx([1.0, 0.0], abs=1e-3)
-    assert where_why(network, NetworkOutput(output.logit), (100, 100), 0.1) is None
 
 
 def test_a_network_that_is_asked_for_again_is_loaded_once(campaign, tmp_path, monkeypatch):

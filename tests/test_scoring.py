@@ -178,7 +178,11 @@ def test_a_network_with_evidence_says_where_and_how_well_it_agrees(campaign, tmp
     fill(campaign, [Cutout(str(i), planes((64, 70), seed=i)) for i in range(3)])
     monkeypatch.setattr(lensmodel.scoring, "load_network", lambda card: random_network("evidence-net"))
     card = dataclasses.replace(
-        added_model(tmp_path, "ou-vis"), name="points", bands=("VIS", "Y", "J", "H"), field_px=None
+        added_model(tmp_path, "ou-vis"),
+        name="points",
+        bands=("VIS", "Y", "J", "H"),
+        field_px=None,
+        agreement=(1.4, -0.7, -3.5),
     )
     assert score(campaign, card).scored == 3
     for row in rows_of(campaign, card)[0].values():

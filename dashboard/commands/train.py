@@ -88,7 +88,7 @@ def run(arguments: Namespace) -> None:
     from data.files import write_json
     from lensmodel.training.plan import TrainingPlan
     from lensmodel.training.run import curves, learned_in, lessons, save_network, train
-    from lensmodel.training.validation import measure
+    from lensmodel.training.validation import agreement_of, measure
 
     name = arguments.name or _name_after(arguments.out)
     torch.set_num_threads(arguments.threads)
@@ -120,7 +120,7 @@ def run(arguments: Namespace) -> None:
         )
     if network is None:  # on several devices the first process does the rest
         return
-    card = save_network(network, arguments.out, name=name)
+    card = save_network(network, arguments.out, name=name, agreement=agreement_of(network, check))
     metrics = measure(network, check)
     write_json(arguments.out / "metrics.json", metrics)
     for name, value in metrics.items():

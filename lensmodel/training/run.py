@@ -206,8 +206,14 @@ def _untrained() -> Learner:
     return Learner(EvidenceNet(bands=len(row.bands), pixel_scale_arcsec=row.pixel_scale_arcsec))
 
 
-def save_network(network: EvidenceNet, folder: Path, *, name: str = _NAME) -> ModelCard:
-    """Write weights (state dict) and card to `folder`; `name` is the model's.
+def save_network(
+    network: EvidenceNet,
+    folder: Path,
+    *,
+    name: str = _NAME,
+    agreement: tuple[float, float, float] | None = None,
+) -> ModelCard:
+    """Write weights (state dict) and card to `folder`; `name` is the model's, `agreement` as in `ModelCard`.
 
     Raises
     ------
@@ -230,6 +236,7 @@ def save_network(network: EvidenceNet, folder: Path, *, name: str = _NAME) -> Mo
         predicts_position=True,
         prior=PRIOR,
         bands_may_be_missing=row.bands_may_be_missing,
+        agreement=agreement,
         survey=row.survey,
         reference="LensVet; trained and calibrated on simulations",
         weights_path=weights_path,

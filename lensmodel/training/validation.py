@@ -1,16 +1,21 @@
 """How good a network is on labelled images that it did not learn from, and its calibration on them."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lensmodel.calibration import fit_sigma, fit_verdict
+from data.campaign import Campaign
+from lensmodel.calibration import fit_agreement, fit_sigma, fit_verdict
+from lensmodel.errors import ModelError
 from lensmodel.evaluation import auroc, completeness_at, expected_calibration_error, position_error_arcsec
 from lensmodel.evaluation.metrics import at_another_prior
+from lensmodel.explain.agreement import RIGHT_ARCSEC, Signs, signs_of
+from lensmodel.models import ModelCard, load_network
 from lensmodel.networks import NetworkOutput
 from lensmodel.networks.evidence_net import STRIDE_PX, EvidenceNet
-from lensmodel.training.images import LabelledImages
+from lensmodel.training.images import LabelledImages, images_of
 
 PRIOR = 0.5  # the share of lenses for which the verdict is calibrated
 
@@ -77,6 +82,59 @@ def calibrate(network: EvidenceNet, images: LabelledImages) -> None:
     network.verdict_shift.fill_(shift)
     network.sigma_scale.fill_(scale)
     network.sigma_floor.fill_(floor / (STRIDE_PX * network.pixel_scale_arcsec))
+
+
+def with_agreement(card: ModelCard, campaign: Campaign) -> ModelCard:
+    """The card with its agreement of where and why fitted anew, on simulations that the model did not learn from.
+
+    Raises
+    ------
+    ModelError
+        If the network has no evidence map, or responds to too few of the images.
+    EvaluationError, TrainingError
+        If the campaign has no truth, or its cutouts are not what the model takes, all of one size.
+    """
+    network = load_network(card)
+    if not isinstance(network, EvidenceNet):
+        raise ModelError(f"{card.title} has no evidence map and no position: it states no where_why")
+    agreement = agreement_of(network, images_of(campaign, card.architecture))
+    if agreement is None:
+        raise ModelError(
+            f"{card.title} responds to too few lenses of {campaign.path}, or to too little else there, for a fit: "
+            "simulate some thousands of images of the recipe held-out"
+        )
+    return replace(card, agreement=agreement)
+
+
+def agreement_of(network: EvidenceNet, images: LabelledImages) -> tuple[float, float, float] | None:
+    """What `ModelCard.agreement` is to be, from images that a calibrated network did not learn from.
+
+    None if there are too few responses to fit it on.
+    """
+    signs, logit, error_arcsec = _signs_and_errors(network, images)
+    return fit_agreement(signs, logit, images.is_lens, images.is_lens & (error_arcsec <= RIGHT_ARCSEC))
+
+
+@torch.inference_mode()
+def _signs_and_errors(
+    network: EvidenceNet, images: LabelledImages, *, batch: int = 64
+) -> tuple[Signs, Tensor, Tensor]:
+    """Signs of agreement, logit, and distance from the predicted position to the target, on the CPU."""
+    device, scale = network.verdict_shift.device, network.pixel_scale_arcsec
+    signs, logits, errors = [], [], []
+    for some in torch.arange(len(images)).split(batch):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        flux = images.flux[some].float().to(device)
+        output = network(network.normalise(flux))
+        found = signs_of(network, output, flux, (flux.shape[2], flux.shape[3]), scale)
+        assert found is not None
+        assert output.x_arcsec is not None
+        assert output.y_arcsec is not None
+        signs.append(found)
+        logits.append(output.logit.cpu())
+        error_x = output.x_arcsec.cpu() - images.x_px[some] * scale
+        errors.append(torch.hypot(error_x, output.y_arcsec.cpu() - images.y_px[some] * scale))
+    of_map, of_light = (torch.cat(each).cpu() for each in zip(*signs, strict=True))
+    return Signs(of_map, of_light), torch.cat(logits), torch.cat(errors)
 
 
 @torch.inference_mode()
