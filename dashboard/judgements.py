@@ -17,6 +17,7 @@ from dashboard.live_catalogue import Catalogue
 from dashboard.live_scores import ScoreColumns
 from data.consensus import summarise
 from lensmodel.errors import EvaluationError
+from lensmodel.evaluation.agreement_figures import RESPONSE, Separation, separation
 from lensmodel.evaluation.breakdowns import Group
 from lensmodel.evaluation.metrics import Claims
 from lensmodel.evaluation.responses import (
@@ -136,6 +137,22 @@ class Judgements:
             if vote.flag is not None:
                 flags.setdefault(vote.object_id, Counter())[vote.flag] += 1
         return flags
+
+    def wrong_reasons(self, judgement: Judgement, catalogue: Catalogue) -> Separation:
+        """How often `where_why` is lower for what people flagged as right for the wrong reason than for other objects.
+
+        The others are those that the model takes for lenses, that people have graded, and of which nobody says so.
+        """
+        flags = self.flags()
+        graded = [tally.object_id for tally in self._state.labels.grade_tallies()]
+        flagged = [object_id for object_id, some in flags.items() if some["wrong_reason"]]
+        others = set(graded) - set(flagged)
+        above, below = (
+            rows[rows >= 0] for rows in map(catalogue.table.row_numbers, (sorted(others), flagged))
+        )
+        scores = judgement.scores
+        above = above[scores.p_lens[above] >= RESPONSE]
+        return separation(scores.where_why[above], scores.where_why[below])
 
     def _votes(self) -> int:
         return self._state.labels.number_of_votes()

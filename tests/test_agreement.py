@@ -5,18 +5,25 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from scipy.optimize import minimize
 
 from dashboard import cli
 from data.campaign import create_campaign
+from data.scores import SCORE_SCHEMA, write_part
 from data.simulations.writing import write_simulations
 from lensmodel.calibration import fit_agreement
 from lensmodel.errors import ModelError
+from lensmodel.evaluation.agreement_figures import separation
+from lensmodel.evaluation.comparison import compare
+from lensmodel.evaluation.records import record_of
+from lensmodel.evaluation.truth import truth_of
 from lensmodel.explain.agreement import Signs, agreement, signs_of, where_why
 from lensmodel.models import MODELS, add_model, default_model, model_named, read_card, write_card
 from lensmodel.networks import NetworkOutput
+from tests.fixtures.campaigns import add_objects
 from tests.fixtures.networks import added_model, evidence_model, random_network
 
 SHAPE = (100, 100)
@@ -87,10 +94,10 @@ def test_light_is_that_of_the_first_band_that_was_observed():
 
 
 def test_what_has_no_position_no_evidence_or_no_numbers_states_no_agreement(tmp_path):
-    network, card = random_network("evidence-net"), evidence_model(tmp_path)
+    network, calibrated = random_network("evidence-net"), evidence_model(tmp_path)
     flux, output = blobs((0, 0)), output_at([0.0], [0.0])
-    assert where_why(network, card, output, flux, SHAPE) is None
-    calibrated = dataclasses.replace(card, agreement=(1.0, -0.5, 0.5))
+    uncalibrated = dataclasses.replace(calibrated, agreement=None)
+    assert where_why(network, uncalibrated, output, flux, SHAPE) is None
     assert 0 < float(where_why(network, calibrated, output, flux, SHAPE)) < 1
     assert where_why(network, calibrated, output._replace(x_arcsec=None), flux, SHAPE) is None
     assert where_why(network, calibrated, output._replace(evidence=None), flux, SHAPE) is None
@@ -168,3 +175,39 @@ def test_damaged_numbers_on_a_card_are_refused(tmp_path, agreement):
     path.write_text(json.dumps(values))
     with pytest.raises(ModelError):
         read_card(path)
+
+
+def test_separation_is_the_share_of_pairs_in_order_with_an_interval_that_holds_it():
+    random = np.random.default_rng(2)
+    truth = 0.76  # of two Gaussians one sigma apart
+    inside = 0
+    for _ in range(200):
+        found = separation(random.normal(1, 1, 60), np.append(random.normal(0, 1, 25), np.nan))
+        assert (found.above, found.below) == (60, 25)
+        inside += found.interval[0] <= truth <= found.interval[1]
+    assert 180 <= inside <= 199
+    assert np.isnan(separation([1.0], []).share)
+    low, high = separation([0.9] * 9, [0.1] * 5).interval
+    assert 0.5 < low < 0.6
+    assert high == 1
+
+
+def test_figures_compare_responses_to_lenses_at_their_place_with_the_others(tmp_path):
+    campaign = create_campaign(tmp_path / "c", survey="euclid")
+    lens = {"class": "lens", "lens_x_arcsec": 0.0, "lens_y_arcsec": 0.0}
+    columns = {"right": lens, "elsewhere": lens, "missed": lens, "other": {"class": "nonlens"}}
+    rows = []
+    for n, (name, x, p, value) in enumerate(
+        [("right", 0.4, 0.9, 0.8), ("right", -0.1, 0.6, 0.3), ("elsewhere", 0.6, 0.9, 0.5), ("missed", 3.0, 0.4, 0.9),
+         ("other", 0.0, 0.7, 0.1), ("other", 0.0, 0.2, 0.99)]
+    ):  # fmt: skip
+        add_objects(campaign, [f"{name}-{n}"], columns=columns[name], size_px=16)
+        rows.append({"object_id": f"{name}-{n}", "logit": float(np.log(p / (1 - p))), "p_lens": p, "x_arcsec": x,
+                     "y_arcsec": 0.0, "position_sigma_arcsec": 0.1, "where_why": value})  # fmt: skip
+    card = evidence_model(tmp_path / "model")
+    write_part(campaign.scores_path(card.version), pa.Table.from_pylist(rows, schema=SCORE_SCHEMA))
+    found = record_of(compare(campaign, truth_of(campaign), {"net": card}, resamples=10))["models"]["net"]
+    assert found["where_why"]["right_above_elsewhere"]["share"] == 0.5
+    assert found["where_why"]["right_above_nonlens"]["share"] == 1.0
+    counts = {name: (some["right"], some["others"]) for name, some in found["where_why"].items()}
+    assert counts == {"right_above_elsewhere": (2, 1), "right_above_nonlens": (2, 1)}

@@ -43,7 +43,9 @@ def judged_of(
     )
     x = np.array(known.get("x_arcsec", np.zeros(number)), float)
     p_lens = 1 / (1 + np.exp(-score))
-    return Judged(truth, score, p_lens, x, np.zeros(number), np.full(number, 0.1), prior)
+    return Judged(
+        truth, score, p_lens, x, np.zeros(number), np.full(number, 0.1), np.full(number, NAN), prior
+    )
 
 
 @pytest.mark.parametrize(("fainter_mag", "or_as_bright"), [(0.1, 3), (-0.1, 3), (0.9, 2), (NAN, 2)])

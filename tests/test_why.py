@@ -4,12 +4,14 @@ import uuid
 from datetime import UTC, datetime
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dashboard.judgements import mistakes
 from dashboard.pages import why_sections as sections
 from dashboard.state import ServerState
 from data.campaign import create_campaign
+from data.scores import SCORE_SCHEMA, write_part
 from data.votes import Vote
 from lensmodel.errors import EvaluationError
 from lensmodel.models import default_model
@@ -197,6 +199,34 @@ def test_a_page_without_maps_and_without_mistakes_says_so(state):
     assert "There are no objects flagged by inspectors: raise a flag on /vet with f." in gallery.html
     maps = sections.maps_of(state, found, sections.map_work(state, found, "evidence", {}), "evidence")
     assert (maps.plots, "There are no maps of these objects." in maps.words) == ([], True)
+
+
+def test_what_people_flag_as_right_for_the_wrong_reason_is_held_against_where_why(state):
+    ids = ["ring-0", "ring-1", "arc-0", "arc-1", "arc-9"]
+    values = [0.9, 0.2, 0.8, 0.1, 0.0]  # arc-9 is no response
+    write_part(
+        state.campaign.scores_path(OTHER),
+        pa.Table.from_pylist(
+            [
+                {"object_id": one, "logit": 1.0, "p_lens": 0.9 if value else 0.1, "where_why": value}
+                for one, value in zip(ids, values, strict=True)
+            ],
+            schema=SCORE_SCHEMA,
+        ),
+    )
+    found = sections.contents_of(state, [OTHER], "p_half")
+
+    def told():
+        gallery = sections.gallery_of(state, found, "false_negative", "confidence", {}, 24, None)
+        return str(gallery.html).partition('data-testid="feedback">')[2].partition("<")[0]
+
+    assert told() == ""
+    vote(state, "ring-1", "A", flag="wrong_reason")
+    assert "1 object flagged as right for the wrong reason: nothing else" in told()
+    for one in ("ring-0", "arc-0", "arc-1", "arc-9"):
+        vote(state, one, "B", flag="false_positive" if one == "arc-0" else None)
+    assert "in 67 % of the pairs (" in told()
+    assert "; 1 flagged, 3 graded and not flagged so)" in told()
 
 
 def test_methods_whose_maps_cannot_be_stacked_are_not_offered(state):

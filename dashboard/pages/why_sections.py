@@ -412,7 +412,11 @@ def gallery_of(
     said = Markup('<p class="dim" data-testid="gallery-count">{}</p>').format(
         _gallery_words(contents, one, kind, len(rows), len(cards), any(selection.values()))
     )
-    return Gallery(said + shown, len(rows), one.model_version, tuple(missing))
+    feedback = words.feedback_sentence(
+        one.name, state.judgements.wrong_reasons(one, contents.subjects.catalogue)
+    )
+    told = Markup('<p class="said" data-testid="feedback">{}</p>').format(feedback) if feedback else ""
+    return Gallery(told + said + shown, len(rows), one.model_version, tuple(missing))
 
 
 def _gallery_words(

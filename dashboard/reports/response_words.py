@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dashboard.reports.wording import counted
+from lensmodel.evaluation.agreement_figures import Separation
 from lensmodel.evaluation.intervals import Share
 from lensmodel.evaluation.metrics import Claims
 from lensmodel.evaluation.responses import OperatingPoint, Partition, difference_interval, share_of
@@ -41,6 +42,21 @@ def headline(model: str, found: Share, passed: Share, point: OperatingPoint) -> 
     if not passed.of:
         return f"{said} at {point.title}; there are no non-lenses to take for one."
     return f"{said} at {point.title}: {passed.number:,} of {passed.of:,} non-lenses pass."
+
+
+def feedback_sentence(model: str, found: Separation) -> str | None:
+    """How well `where_why` knows what people flagged as right for the wrong reason; None if nobody did."""
+    if not found.below:
+        return None
+    flagged = f"{found.below:,} object{'s' if found.below > 1 else ''} flagged as right for the wrong reason"
+    if not found.above:
+        return f"{flagged}: nothing else that {model} takes for a lens is graded yet, to compare their where/why with."
+    low, high = (100 * bound for bound in found.interval)
+    return (
+        f"Where/why of {model} is lower for what people flagged as right for the wrong reason in "
+        f"{100 * found.share:.0f} % of the pairs ({low:.0f} to {high:.0f} %; {found.below:,} flagged, "
+        f"{found.above:,} graded and not flagged so). 50 % would be chance."
+    )
 
 
 def subtype_sentence(model: str, partition: Partition, shares: Sequence[Share]) -> str | None:

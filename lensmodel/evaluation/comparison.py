@@ -15,7 +15,7 @@ from lensmodel.evaluation.thresholds import AtThreshold, at_threshold
 from lensmodel.evaluation.truth import Truth
 from lensmodel.models import ModelCard
 
-_COLUMNS = ("logit", "p_lens", "x_arcsec", "y_arcsec", "position_sigma_arcsec")
+_COLUMNS = ("logit", "p_lens", "x_arcsec", "y_arcsec", "position_sigma_arcsec", "where_why")
 
 _NO_NUMBER = "the score is not a number"
 
@@ -181,5 +181,6 @@ def _judged(truth: Truth, answers: Answers, card: ModelCard) -> Judged:
         x_arcsec=found["x_arcsec"],
         y_arcsec=found["y_arcsec"],
         sigma_arcsec=found["position_sigma_arcsec"],
+        where_why=found["where_why"],
         prior=card.prior,
     )

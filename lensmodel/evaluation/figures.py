@@ -76,6 +76,7 @@ class Judged:
     x_arcsec: Numbers
     y_arcsec: Numbers
     sigma_arcsec: Numbers
+    where_why: Numbers
     prior: float | None = None
 
     def __len__(self) -> int:
@@ -83,7 +84,7 @@ class Judged:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Judged":
         """These objects only; rows may repeat."""
-        answers = ("logit", "p_lens", "x_arcsec", "y_arcsec", "sigma_arcsec")
+        answers = ("logit", "p_lens", "x_arcsec", "y_arcsec", "sigma_arcsec", "where_why")
         return replace(
             self, truth=self.truth.take(rows), **{name: getattr(self, name)[rows] for name in answers}
         )

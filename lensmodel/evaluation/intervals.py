@@ -14,7 +14,7 @@ Counts = NDArray[np.int64]
 
 LEVEL = 0.95
 _COUNTS_AT_ONCE = 1_000_000  # some 8 MB for each array of them
-_Z = 1.959963984540054  # of a Gaussian, for LEVEL
+Z = 1.959963984540054  # of a Gaussian, for LEVEL
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def wilson(successes: int, trials: int) -> Interval:
     """
     if not trials:
         return float("nan"), float("nan")
-    share, z2 = successes / trials, _Z**2
+    share, z2 = successes / trials, Z**2
     middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = _Z / (1 + z2 / trials) * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
+    half = Z / (1 + z2 / trials) * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 
+from lensmodel.evaluation.agreement_figures import Separation, agreement_figures
 from lensmodel.evaluation.breakdowns import CATEGORIES, QUANTITIES
 from lensmodel.evaluation.comparison import Comparison, ModelReport
 from lensmodel.evaluation.figures import ERROR_PERCENTS, GroupFigures, Judged, ModelFigures, Placement
@@ -45,6 +46,7 @@ def figures_record(measured: ModelFigures) -> Record:
             "interval": _bounds(measured.twins.interval),
         },
         "placement": _placement_record(measured.placement),
+        "where_why": _agreement_record(measured.judged),
         "intervals": {name: _bounds(interval) for name, interval in measured.intervals.items()},
         "recall_at_fpr_1pct_by_subtype": {found.group.name: _number(found.found.value) for found in lenses},
         "passing_at_fpr_1pct_by_subtype": {found.group.name: _number(found.found.value) for found in others},
@@ -104,6 +106,24 @@ def _placement_record(placement: Placement) -> Record:
         "right_galaxy_of_found": _share_record(placement.right_galaxy_found),
         "right_or_as_bright": _share_record(placement.right_or_as_bright),
         "within_half_theta_E_of_found": _share_record(placement.within_half_theta_E),
+    }
+
+
+def _agreement_record(judged: Judged) -> Record:
+    """How often a response to a lens at its place has a higher where_why than another response."""
+    found = agreement_figures(judged)
+    return {
+        "right_above_elsewhere": _separation_record(found.elsewhere),
+        "right_above_nonlens": _separation_record(found.nonlenses),
+    }
+
+
+def _separation_record(found: Separation) -> Record:
+    return {
+        "share": _number(found.share),
+        "interval": _bounds(found.interval),
+        "right": found.above,
+        "others": found.below,
     }
 
 

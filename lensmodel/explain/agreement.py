@@ -21,7 +21,6 @@ from lensmodel.models import ModelCard
 from lensmodel.networks import LensNetwork, NetworkOutput
 
 NEAR_ARCSEC = 1.0  # about an Einstein radius
-RIGHT_ARCSEC = 0.5  # from the lens: a right place
 _LIGHT_ARCSEC = 0.6  # about the position: a deflector's core, and not yet most arcs
 _SAMPLING = 5  # every fifth pixel is enough for the sky
 _LEAST_SHARE, _LEAST_ARCSEC = 1e-8, 0.03  # below which it does not matter how small

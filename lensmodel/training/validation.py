@@ -10,8 +10,9 @@ from data.campaign import Campaign
 from lensmodel.calibration import fit_agreement, fit_sigma, fit_verdict
 from lensmodel.errors import ModelError
 from lensmodel.evaluation import auroc, completeness_at, expected_calibration_error, position_error_arcsec
+from lensmodel.evaluation.agreement_figures import RIGHT_ARCSEC
 from lensmodel.evaluation.metrics import at_another_prior
-from lensmodel.explain.agreement import RIGHT_ARCSEC, Signs, signs_of
+from lensmodel.explain.agreement import Signs, signs_of
 from lensmodel.models import ModelCard, load_network
 from lensmodel.networks import NetworkOutput
 from lensmodel.networks.evidence_net import STRIDE_PX, EvidenceNet
