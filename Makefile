@@ -36,6 +36,7 @@ screenshots: env
 figures: env
 	$(BIN)/python -m tests.ui.populations
 	$(BIN)/python -m tests.ui.beside_real
+	$(BIN)/python -m tests.ui.maps_on_real
 
 real: env
 	$(BIN)/python -m tests.real_images
