@@ -55,7 +55,7 @@ REDRAWN_LENSES = {
     "rho_upper": 4,
     "rho_verdict": 4,
 }  # whose maps are made again with redrawn weights
-CURVE_LENSES = 100  # whose pixels come and go
+CURVE_LENSES = 48  # whose pixels come and go
 _DRAWS = 4  # of the weights; each is for every fourth lens
 _FEW_LAYERS = 3
 _STATISTICS_OF = 16  # images, for batch normalisation
