@@ -15,11 +15,12 @@ from data.errors import LensVetError
 
 @dataclass(frozen=True)
 class Job:
-    """A map that somebody wants to see."""
+    """A map that somebody wants to see. coarse : at once rather than in detail."""
 
     model_version: str
     method: str
     object_id: str
+    coarse: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} of {self.object_id[:80]!r}"
@@ -142,7 +143,8 @@ def serve_maps(campaign_path: Path, connection: Connection) -> None:
         except EOFError:
             return
         try:
-            explain_one(campaign, model_named(job.model_version), job.method, job.object_id)
+            card = model_named(job.model_version)
+            explain_one(campaign, card, job.method, job.object_id, coarse=job.coarse)
             connection.send(None)
         except LensVetError as error:
             connection.send(error)

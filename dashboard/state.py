@@ -25,7 +25,7 @@ from data.errors import StoreError
 from data.label_store import LabelStore
 from data.objects import StoredObject
 from lensmodel.errors import ModelError
-from lensmodel.explain import METHODS, find_method, methods_for
+from lensmodel.explain import COARSE, METHODS, find_method, methods_for, store_name
 from lensmodel.models import DEFAULT_MODEL, ModelCard, model_named
 
 if TYPE_CHECKING:
@@ -164,11 +164,13 @@ class ServerState:
             raise UnknownMapError(f"model {model!r:.80} is not here: lensvet models lists what there is")
         return card
 
-    def map(self, model_version: str, method: str, stored: StoredObject) -> NDArray[np.float32] | None:
-        """A map that was computed before, or None."""
+    def map(
+        self, model_version: str, method: str, stored: StoredObject, *, coarse: bool = False
+    ) -> NDArray[np.float32] | None:
+        """A map that was computed before, the coarse one if that is asked for, or None."""
         from data.maps import MapStore
 
-        path = self.campaign.maps_path(model_version, method)
+        path = self.campaign.maps_path(model_version, store_name(method, COARSE if coarse else None))
         found = find_method(method)
         if found is None or not path.exists():
             return None

@@ -72,6 +72,28 @@ def test_a_map_of_one_band_comes_by_the_bands_name_and_is_signed(tmp_path):
     assert (header["method"], header["signed"], header["unit"]) == ("occlusion-vis", True, "change of p")
 
 
+def _quality(client, method, quality):
+    answer = client.get(map_url("a", method=method), params={"quality": quality})
+    assert answer.status_code == 200, answer.text
+    return unframed(answer.content, b"LVM1")[0]["quality"]
+
+
+def test_a_coarse_map_comes_first_and_is_never_taken_for_the_fine_one(tmp_path):
+    with serving(tmp_path, map_workers.spot_maps) as client:
+        assert _quality(client, "occlusion", "coarse") == "coarse"
+        assert _quality(client, "occlusion", "coarse") == "coarse"
+        assert _quality(client, "occlusion", "fine") == "fine"
+        assert _quality(client, "occlusion", "coarse") == "fine"
+        assert jobs_of(client) == ["a,coarse", "a"]
+
+
+def test_a_method_that_is_fast_has_no_coarse_map(tmp_path):
+    with serving(tmp_path, map_workers.spot_maps) as client:
+        assert _quality(client, "evidence", "coarse") == "fine"
+        assert jobs_of(client) == ["a"]
+        assert client.get(map_url("a"), params={"quality": "draft"}).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("object_id", "model", "method"),
     [

@@ -1,6 +1,8 @@
 """The table of methods, run over every network; and explanations of a campaign's objects."""
 
 import dataclasses
+import importlib
+import inspect
 import re
 
 import numpy as np
@@ -245,6 +247,25 @@ def test_maps_with_other_options_lie_apart_and_those_without_stay_what_they_were
     assert explain_objects(campaign, card, "grad-cam", ["a"], layer=None).path == campaign.maps_path(
         card.version, "grad-cam"
     )
+
+
+def test_a_coarse_map_lies_apart_and_gives_way_to_the_fine_one(campaign, tmp_path):
+    scored_campaign(campaign)
+    card = added_model(tmp_path)
+    coarse = explain_one(campaign, card, "occlusion", "a", coarse=True)
+    assert not campaign.maps_path(card.version, "occlusion").exists()
+    fine = explain_one(campaign, card, "occlusion", "a")
+    assert len(np.unique(coarse.values)) < len(np.unique(fine.values)) / 3
+    again = explain_one(campaign, card, "occlusion", "a", coarse=True)
+    np.testing.assert_array_equal(again.values, fine.values)
+    report = explain_objects(campaign, card, "occlusion", ["a"])
+    assert report.already_there == 1
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.has_coarse])
+def test_coarse_options_are_options_of_the_method(name):
+    module = importlib.import_module(METHODS[name].module)
+    assert set(module.coarse_options(100)) <= set(inspect.signature(module.explain).parameters)
 
 
 @pytest.mark.parametrize(

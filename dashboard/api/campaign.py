@@ -120,4 +120,5 @@ def _method(method: Method) -> dict[str, object]:
         "cannot_say": method.cannot_say,
         "unit": method.unit,
         "signed": method.signed,
+        "has_coarse": method.has_coarse,
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from typing import Literal
 
 import numpy as np
 from fastapi import APIRouter
@@ -35,24 +36,35 @@ class Ahead(BaseModel):
 
 @router.get("/objects/{object_id:path}/maps/{model}/{method}", response_class=Response)
 async def get_map(
-    request: Request, session: CurrentSession, object_id: ObjectId, model: str, method: str
+    request: Request,
+    session: CurrentSession,
+    object_id: ObjectId,
+    model: str,
+    method: str,
+    quality: Literal["fine", "coarse"] = "fine",
 ) -> Response:
     """A map on the reference band's pixels, NaN where it says nothing.
 
-    `LVM1`, uint32 LE length of the header, JSON header, float32 LE values.
+    `LVM1`, uint32 LE length of the header, JSON header, float32 LE values. quality : "coarse" gives a quick map of a
+    method that takes long, or the fine one if that is there already; the header says which.
     """
     state = session.state
     stored = await run_in_threadpool(session.reveal, object_id)
     version = await run_in_threadpool(state.version_with_method, model, method)
+    coarse = False
     found = await run_in_threadpool(state.map, version, method, stored)
+    if found is None and quality == "coarse" and _has_coarse(method):
+        coarse = True
+        found = await run_in_threadpool(state.map, version, method, stored, coarse=True)
     if found is None:
-        await _while_connected(request, state.explainer.compute(Job(version, method, stored.object_id)))
-        found = await run_in_threadpool(state.map, version, method, stored)
+        job = Job(version, method, stored.object_id, coarse)
+        await _while_connected(request, state.explainer.compute(job))
+        found = await run_in_threadpool(state.map, version, method, stored, coarse=coarse)
     if found is None:
         raise UnknownMapError(
             f"{method} of {version} gave no map of {stored.object_id!r}: try another method"
         )
-    body = await run_in_threadpool(packed, state, stored, version, method, found)
+    body = await run_in_threadpool(packed, state, stored, version, method, found, coarse=coarse)
     return Response(
         body, media_type="application/octet-stream", headers={"Cache-Control": "private, no-cache"}
     )
@@ -73,7 +85,13 @@ async def post_ahead(session: CurrentSession, ahead: Ahead) -> Response:
 
 
 def packed(
-    state: ServerState, stored: StoredObject, version: str, method: str, values: NDArray[np.float32]
+    state: ServerState,
+    stored: StoredObject,
+    version: str,
+    method: str,
+    values: NDArray[np.float32],
+    *,
+    coarse: bool = False,
 ) -> bytes:
     """The answer's body, with the position read off the map."""
     from data.maps import position_of
@@ -86,6 +104,7 @@ def packed(
         "object_id": stored.object_id,
         "model_version": version,
         "method": method,
+        "quality": "coarse" if coarse else "fine",
         "shape": values.shape,
         "pixel_scale_arcsec": scale,
         "signed": found.signed,
@@ -93,6 +112,11 @@ def packed(
         "position": None if position is None else dict(zip(_POSITION, position, strict=True)),
     }
     return framed(MAP, header, [values])
+
+
+def _has_coarse(method: str) -> bool:
+    found = find_method(method)
+    return found is not None and found.has_coarse
 
 
 _POSITION = ("x_arcsec", "y_arcsec", "sigma_arcsec")

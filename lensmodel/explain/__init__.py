@@ -34,6 +34,7 @@ __all__ = [
     "explain_one",
     "find_method",
     "methods_for",
+    "store_name",
     "with_options",
 ]
 
@@ -48,6 +49,7 @@ class Method:
     signed : values below zero mean the opposite of values above. module : where `explain` for it lives.
     options : of this `explain`, those that a person may set.
     for_lens : the sign of the values where the image speaks for a lens; -1 of what hiding a place does to p.
+    has_coarse : whether the module has `coarse_options`, for a map that is there soon.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Method:
     module: str
     options: tuple[str, ...] = ()
     for_lens: int = 1
+    has_coarse: bool = False
 
 
 METHODS: dict[str, Method] = {
@@ -97,6 +100,7 @@ METHODS: dict[str, Method] = {
             module="lensmodel.explain.occlusion",
             options=("window_px", "stride_px", "baseline", "unit"),
             for_lens=-1,
+            has_coarse=True,
         ),
         Method(
             name="saliency",
@@ -117,6 +121,7 @@ METHODS: dict[str, Method] = {
             signed=True,
             reference="Sundararajan et al. 2017, ICML, arXiv:1703.01365",
             module="lensmodel.explain.integrated_gradients",
+            has_coarse=True,
         ),
         Method(
             name="guided-grad-cam",
@@ -200,12 +205,27 @@ def with_options(method: Method, options: Mapping[str, object]) -> tuple[Method,
     return (replace(method, unit="change of logit") if other.get("unit") == "logit" else method), other
 
 
+def store_name(method: str, options: Mapping[str, object] | None = None) -> str:
+    """Name of the store of a method's maps; maps that options have changed are not among those of the method alone."""
+    return ",".join([method, *(f"{option}={value}" for option, value in (options or {}).items())])
+
+
+COARSE: Mapping[str, object] = {"coarse": True}  # what sets the store of coarse maps apart
+
+
 def explain(
-    network: "LensNetwork", card: ModelCard, normalised: "Tensor", method: str, **options: object
+    network: "LensNetwork",
+    card: ModelCard,
+    normalised: "Tensor",
+    method: str,
+    *,
+    coarse: bool = False,
+    **options: object,
 ) -> "NDArray[np.float32]":
     """A map (y, x) on the network's input pixels, NaN where the method says nothing.
 
     normalised : (band, y, x), as `network.normalise` gives it. options : of the method's own `explain`.
+    coarse : a map with less detail in a fraction of the time, of a method that has it.
     The network is explained as it judges, in evaluation mode, and left as it was.
 
     Raises
@@ -225,8 +245,10 @@ def explain(
     if method not in METHODS:
         options["band"] = card.bands.index(_band_methods(card)[method])
     module = importlib.import_module(found.module)
-    if found.module == METHODS["occlusion"].module and "window_px" not in options:
-        length = max(normalised.shape[1:])
+    length = max(normalised.shape[1:])
+    if coarse:
+        options = module.coarse_options(length) | options
+    elif found.module == METHODS["occlusion"].module and "window_px" not in options:
         options = module.usual_squares(length, MODELS[card.architecture].occlusion_px) | options
     with evaluating(network):
         map_: NDArray[np.float32] = module.explain(network, normalised, **options)

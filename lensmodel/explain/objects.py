@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,16 @@ from data.maps import MapStore
 from data.objects import StoredObject
 from lensmodel import Progress
 from lensmodel.errors import ExplanationError
-from lensmodel.explain import METHODS, Method, explain, find_method, methods_for, with_options
+from lensmodel.explain import (
+    COARSE,
+    METHODS,
+    Method,
+    explain,
+    find_method,
+    methods_for,
+    store_name,
+    with_options,
+)
 from lensmodel.explain.windows import are_local
 from lensmodel.models import ModelCard, check_survey, load_network
 from lensmodel.networks import LensNetwork
@@ -49,11 +59,17 @@ class ExplanationReport:
 
 
 def explain_one(
-    campaign: Campaign, card: ModelCard, method: str, object_id: str, **options: object
+    campaign: Campaign,
+    card: ModelCard,
+    method: str,
+    object_id: str,
+    *,
+    coarse: bool = False,
+    **options: object,
 ) -> ExplanationMap:
     """The map of one object, computed if the campaign does not have it yet.
 
-    options : as in `explain_objects`.
+    options : as in `explain_objects`. coarse : if there is no map yet, a quick one will do, where the method has it.
 
     Raises
     ------
@@ -67,6 +83,10 @@ def explain_one(
     found, other = _chosen(card, method, options)
     store, maps = campaign.cutouts(), _map_store(campaign, card, found, other)
     values = maps.read(stored)
+    if values is None and coarse and found.has_coarse:
+        other = {**other, **COARSE}
+        maps = _map_store(campaign, card, found, other)
+        values = maps.read(stored)
     if values is None:
         values = _computed(campaign, store, card, method, stored, other)
         maps.write(stored, values)
@@ -147,9 +167,8 @@ def _chosen(card: ModelCard, method: str, options: Mapping[str, object]) -> tupl
 def _map_store(
     campaign: Campaign, card: ModelCard, method: Method, options: Mapping[str, object]
 ) -> MapStore:
-    """Where the maps are; maps that options have changed are not where those of the method alone are."""
-    name = ",".join([method.name, *(f"{option}={value}" for option, value in options.items())])
-    return MapStore(campaign.maps_path(card.version, name), signed=method.signed, unit=method.unit)
+    path = campaign.maps_path(card.version, store_name(method.name, options))
+    return MapStore(path, signed=method.signed, unit=method.unit)
 
 
 def _takes_full_passes(card: ModelCard, method: Method) -> bool:
@@ -162,7 +181,7 @@ def _computed(
     card: ModelCard,
     method: str,
     stored: StoredObject,
-    options: Mapping[str, object],
+    options: Mapping[str, Any],
 ) -> NDArray[np.float32]:
     reason = why_not(card, stored, store)
     if reason is None:

@@ -19,6 +19,7 @@ from lensmodel.networks import LensNetwork
 
 _BLOCKS = 4  # along an axis of the image: squares of one block are computed together
 _LEAST, _MOST = 4, 12  # squares along a block
+_COARSE_SQUARES = 12  # along an axis
 
 # Corners (square, 2) to what the image becomes in the squares (square, band, y, x).
 _Fill = Callable[[Tensor], Tensor]
@@ -90,6 +91,15 @@ def usual_squares(length: int, of_network: tuple[int, int] | None) -> dict[str, 
     if of_network is None or usual > of_network[0]:
         return {"window_px": usual}
     return {"window_px": of_network[0], "stride_px": of_network[1]}
+
+
+def coarse_options(length: int) -> dict[str, int]:
+    """Options for an image of that length: so few squares that the map is there at once.
+
+    >>> [coarse_options(length)["window_px"] for length in (66, 100, 200)]
+    [6, 9, 17]
+    """
+    return {"window_px": -(-length // _COARSE_SQUARES)}
 
 
 def _check(side: int, stride: int, baseline: str, unit: str) -> None:

@@ -251,9 +251,7 @@ def _measure(trial: _Trial, seen: _Seen, method: str, options: dict[str, object]
     return compared, drawn
 
 
-def _speaking(
-    trial: _Trial, network: LensNetwork, seen: _Seen, method: str, options: dict[str, object]
-) -> Map:
+def _speaking(trial: _Trial, network: LensNetwork, seen: _Seen, method: str, options: dict[str, Any]) -> Map:
     """A map on the network's pixels, higher where the image speaks for a lens."""
     found = find_method(method, trial.card)
     assert found is not None

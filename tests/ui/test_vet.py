@@ -1,11 +1,12 @@
 """`/vet` in a real browser: looking, grading, walking, undoing, by keyboard."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from data.campaign import Campaign
 from data.cutouts import Plane
@@ -309,6 +310,34 @@ def test_the_digits_keep_their_overlays_and_a_menu_has_the_others(
     expect(part(page, "caption")).to_contain_text("Occlusion in VIS of Evidence network", timeout=60_000)
     expect(part(page, "legend")).to_contain_text("change of p")
     more.select_option("")
+    expect(part(page, "caption")).to_have_text("")
+
+
+def test_a_coarse_map_is_there_until_the_fine_one_is(page: Page, tmp_path: Path, served: Serve) -> None:
+    campaign = campaign_of(tmp_path / "slow", [cutout(IDS[0], galaxy(0))])
+    score(campaign, {IDS[0]: 0.9}, model_version=default_model().version)
+    open_vet(page, served(campaign).url)
+    held: list[Route] = []
+    page.route(re.compile("/maps/.*quality=fine"), lambda route: held.append(route))
+    press(page, "3")
+    expect(part(page, "legend")).to_contain_text("coarse, refining…", timeout=60_000)
+    expect(part(page, "caption")).to_contain_text("Occlusion of Evidence network")
+    assert len(held) == 1
+    held[0].continue_()
+    expect(part(page, "legend")).to_contain_text("change of p", timeout=60_000)
+    expect(part(page, "legend")).not_to_contain_text("coarse")
+
+
+def test_a_coarse_map_goes_if_the_fine_one_fails(page: Page, tmp_path: Path, served: Serve) -> None:
+    campaign = campaign_of(tmp_path / "failing", [cutout(IDS[0], galaxy(0))])
+    score(campaign, {IDS[0]: 0.9}, model_version=default_model().version)
+    open_vet(page, served(campaign).url)
+    page.route(
+        re.compile("/maps/.*quality=fine"),
+        lambda route: route.fulfill(status=500, json={"detail": "no luck"}),
+    )
+    press(page, "3")
+    expect(part(page, "legend")).to_have_text("no luck", timeout=60_000)
     expect(part(page, "caption")).to_have_text("")
 
 

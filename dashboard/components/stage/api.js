@@ -139,10 +139,13 @@ export class Candidates {
   }
 
   map(objectId, modelVersion, method) {
-    return this.mapsKept.get(mapKey(objectId, modelVersion, method), async () => {
-      const address = `${objectPath(objectId)}/maps/${encodeURIComponent(modelVersion)}/${encodeURIComponent(method)}`;
-      return decodeMap(await (await answer(await asked(`${API}/${address}`))).arrayBuffer());
-    });
+    return this.mapsKept.get(mapKey(objectId, modelVersion, method), () => fetchMap(objectId, modelVersion, method, "fine"));
+  }
+
+  /** A map that is there soon: coarse, or fine if the server has that already. */
+  async coarseMap(objectId, modelVersion, method) {
+    const map = await fetchMap(objectId, modelVersion, method, "coarse");
+    return map.quality === "fine" ? this.mapsKept.get(mapKey(objectId, modelVersion, method), async () => map) : map;
   }
 
   /** Have the server compute maps that will be wanted next; they come when they are asked for. */
@@ -153,6 +156,11 @@ export class Candidates {
   mapReady(objectId, modelVersion, method) {
     return this.mapsKept.ready(mapKey(objectId, modelVersion, method));
   }
+}
+
+async function fetchMap(objectId, modelVersion, method, quality) {
+  const address = `${objectPath(objectId)}/maps/${encodeURIComponent(modelVersion)}/${encodeURIComponent(method)}?quality=${quality}`;
+  return decodeMap(await (await answer(await asked(`${API}/${address}`))).arrayBuffer());
 }
 
 const mapKey = (...parts) => JSON.stringify(parts);

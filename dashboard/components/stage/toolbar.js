@@ -97,8 +97,8 @@ function updateOverlays(group, buttons, more, { methods, withheld, active, actio
 }
 
 function updateLegend(legend, { method, map, problem, loading }) {
-  const words = !method ? "" : problem ?? (loading ? `${method}: being computed…` : null);
-  const key = JSON.stringify([method, words, map?.object_id, map?.model_version]);
+  const words = !method ? "" : problem ?? (loading && !map ? `${method}: being computed…` : null);
+  const key = JSON.stringify([method, words, map?.object_id, map?.model_version, map?.quality]);
   if (legend.dataset.key === key) return;
   legend.dataset.key = key;
   if (!map || words !== null) {
@@ -110,5 +110,7 @@ function updateLegend(legend, { method, map, problem, loading }) {
   const peak = mapScale(map);
   legend.replaceChildren(
     h("span", { class: "scale", style: `background: ${gradient(coloursFor(map.signed))}` }),
-    h("span", { class: "tabular" }, `${map.signed ? `−${formatFlux(peak)} … 0 … +` : "0 … "}${formatFlux(peak)} ${map.unit ?? ""}`));
+    h("span", { class: "tabular" }, map.quality === "coarse" ? "coarse, refining…" : `${map.signed ? `−${inBrief(peak)} … 0 … +` : "0 … "}${inBrief(peak)} ${map.unit ?? ""}`));
 }
+
+const inBrief = (value) => (value >= 0.01 && value < 100 ? value.toPrecision(2) : formatFlux(value));

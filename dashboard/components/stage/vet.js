@@ -269,26 +269,36 @@ class Vet {
     this.refresh();
   }
 
-  /** The map of the chosen method for the candidate on screen; a map that comes too late is dropped. */
+  /** The map of the chosen method for the candidate on screen, a coarse one first; a map that comes too late is dropped. */
   async wantMap() {
     const { current } = this.queue;
     const term = this.methods.find(({ name }) => name === this.settings.method);
     const explanation = { method: term?.name ?? null, title: term?.title, map: null, loading: Boolean(term) };
     this.explanation = explanation;
+    const show = () => {
+      if (this.explanation !== explanation || this.queue.current !== current) return false;
+      this.paint();
+      this.refresh();
+      return true;
+    };
     if (term && current) {
+      const asked = [current.object_id, this.model.version, term.name];
+      const named = {
+        title: `${term.title} of ${this.model.title}`, shows: term.shows, cannot_say: `It cannot say: ${term.cannot_say[0].toLowerCase()}${term.cannot_say.slice(1)}`,
+      };
       try {
-        const map = await this.candidates.map(current.object_id, this.model.version, term.name);
-        explanation.map = Object.assign(map, {
-          title: `${term.title} of ${this.model.title}`, shows: term.shows, cannot_say: `It cannot say: ${term.cannot_say[0].toLowerCase()}${term.cannot_say.slice(1)}`,
-        });
+        if (term.has_coarse && !this.candidates.mapReady(...asked)) {
+          explanation.map = Object.assign(await this.candidates.coarseMap(...asked), named);
+          if (!show()) return;
+        }
+        explanation.map = Object.assign(await this.candidates.map(...asked), named);
       } catch (error) {
+        explanation.map = null;
         explanation.problem = error.status === 403 ? "maps: after your grade" : error.message;
       }
       explanation.loading = false;
     }
-    if (this.explanation !== explanation || this.queue.current !== current) return;
-    this.paint();
-    this.refresh();
+    show();
   }
 
   prefetch() {
