@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.dreamer import Dreamer
 from dashboard.errors import UnknownMapError, UnknownObjectError
 from dashboard.experimenter import Experimenter
 from dashboard.explainer import Explainer
@@ -58,6 +59,7 @@ class ServerState:
         self.scores = LiveScores(campaign)
         self.explainer = Explainer(campaign)
         self.experimenter = Experimenter(campaign)
+        self.dreamer = Dreamer(campaign)
         self._lock = threading.Lock()
         self._cutouts: CutoutStore | None = None
         self._cards: dict[str, ModelCard] = {}
@@ -68,6 +70,7 @@ class ServerState:
         with ThreadPoolExecutor() as closing:  # a process may take seconds to end
             closing.submit(self.explainer.close)
             closing.submit(self.experimenter.close)
+            closing.submit(self.dreamer.close)
             if "judgements" in self.__dict__:
                 closing.submit(self.judgements.close)
         self.labels.close()

@@ -138,7 +138,9 @@ def test_the_campaign_names_every_choice_of_the_page(client):
     assert [grade["id"] for grade in campaign["grades"]] == ["A", "B", "C", "X"]
     assert [order["name"] for order in campaign["orders"]] == list(ORDERS)
     assert [model["version"] for model in campaign["models"]] == [MODEL]
-    assert {"name", "title", "shows", "cannot_say", "unit", "signed", "has_coarse"} == set(campaign["methods"][0])
+    assert {"name", "title", "shows", "cannot_say", "unit", "signed", "has_coarse"} == set(
+        campaign["methods"][0]
+    )
 
 
 def test_the_campaign_names_the_methods_of_each_model_band_by_band(client):

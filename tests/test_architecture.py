@@ -15,7 +15,12 @@ DRAWING = {"panel", "bokeh", "bokeh_fastapi", "holoviews", "datashader", "matplo
 # The simulator draws its lenses with caustics, which computes in torch.
 TORCH_IN_DATA = ("data/simulations/", "data/samples/")
 # Worker processes live in these; they import torch when they run, never before.
-TORCH_IN_DASHBOARD = ("dashboard/explainer.py", "dashboard/experimenter.py", "dashboard/commands/")
+TORCH_IN_DASHBOARD = (
+    "dashboard/explainer.py",
+    "dashboard/experimenter.py",
+    "dashboard/dreamer.py",
+    "dashboard/commands/",
+)
 STANDARD = set(sys.stdlib_module_names)
 
 

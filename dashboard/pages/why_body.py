@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from dashboard.components.why import WhyFrame
 from dashboard.explainer import Job
+from dashboard.pages import why_dreams as dreams
 from dashboard.pages import why_sections as sections
 from dashboard.pages.why import columns, html, wrapped
 from dashboard.plots.completeness import BINS, source_of, update
@@ -80,6 +81,10 @@ class WhyBody:
         self._more = pn.widgets.Button(
             name=f"{sections.COUNT} more", stylesheets=["assets/why.css"], width=130, visible=False
         )
+        self._dreams = html("")
+        self._imagine = pn.widgets.Button(
+            name="Imagine", stylesheets=["assets/why.css"], width=130, margin=(4, 0), visible=False
+        )
         self._below = pn.Column(
             html(Markup("<h2>What it finds, and what that depends on</h2>")),
             self._chosen,
@@ -92,6 +97,9 @@ class WhyBody:
             pn.Row(self._kind, self._order, margin=0),
             self._gallery,
             self._more,
+            html(Markup("<h2>What it imagines</h2>")),
+            self._imagine,
+            self._dreams,
             sizing_mode="stretch_width",
             margin=0,
             visible=False,
@@ -105,6 +113,7 @@ class WhyBody:
             menu.param.watch(lambda _: self._start("gallery", self._show_gallery()), "value")
         self._method.param.watch(lambda _: self._start("maps", self._show_maps()), "value")
         self._compute.on_click(lambda _: self._start("maps", self._show_maps(compute=True)))
+        self._imagine.on_click(lambda _: self._start("dreams", self._show_dreams(imagine=True)))
         self._more.on_click(lambda _: self._start("gallery", self._show_gallery(more=True)))
 
     # Work beside the event loop
@@ -160,7 +169,7 @@ class WhyBody:
 
     async def _load(self) -> None:
         """Everything anew, for these models at this operating point."""
-        for section in ("selection", "maps", "gallery"):
+        for section in ("selection", "maps", "gallery", "dreams"):
             if section in self._tasks:
                 self._tasks[section].cancel()
         versions = list(dict.fromkeys(filter(None, (self._model.value, self._other.value))))
@@ -177,6 +186,7 @@ class WhyBody:
             await self._put(self._place, partition.name, figure)
         self._start("gallery", self._show_gallery())
         self._start("maps", self._show_maps())
+        self._start("dreams", self._show_dreams())
 
     def _show_summary(self, summary: Markup, cards: dict[str, Markup], methods: dict[str, str]) -> None:
         assert self._contents is not None
@@ -279,6 +289,31 @@ class WhyBody:
             for text, figure in maps.plots
         ]
         self._say_of_maps(maps.words, cards)
+
+    # Dreams
+
+    async def _show_dreams(self, *, imagine: bool = False) -> None:
+        """What the networks imagined; what is missing is computed if that was asked for."""
+        contents, problems = self._contents, []
+        missing = await self._made(dreams.wishes, self._state, contents)
+        for wish in missing if imagine else ():
+            await self._put(self._say_of_dreams, "Imagining…", True)
+            try:
+                await self._state.dreamer.imagine(wish)
+            except LensVetError as error:
+                problems.append(str(error))
+        shown = await self._made(dreams.dreams_html, self._state, contents, "; ".join(problems))
+        missing = await self._made(dreams.wishes, self._state, contents)
+        await self._put(self._place_dreams, shown, bool(missing))
+
+    def _say_of_dreams(self, words: str, is_busy: bool) -> None:
+        self._imagine.name = words
+        self._imagine.disabled = is_busy
+
+    def _place_dreams(self, shown: Markup, is_missing: bool) -> None:
+        self._dreams.object = wrapped(shown)
+        self._say_of_dreams("Imagine", False)
+        self._imagine.visible = is_missing
 
     # Mistakes
 

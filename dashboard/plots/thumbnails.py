@@ -57,8 +57,8 @@ def _scaled(plane: Plane, neutral_mag: float, side_px: int) -> NDArray[np.float3
     return np.asarray(picture, np.float32)
 
 
-def as_uri(pixels: NDArray[np.uint8]) -> str:
-    """A data URI of 8-bit colour (y, x, RGB) with its first row at the bottom."""
+def as_uri(pixels: NDArray[np.uint8], kind: str = "webp") -> str:
+    """A data URI of 8-bit colour (y, x, RGB) with its first row at the bottom. kind : webp or png."""
     written = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels[::-1])).save(written, "WEBP", quality=80)
-    return "data:image/webp;base64," + base64.b64encode(written.getvalue()).decode()
+    Image.fromarray(np.ascontiguousarray(pixels[::-1])).save(written, kind, quality=80)
+    return f"data:image/{kind};base64," + base64.b64encode(written.getvalue()).decode()

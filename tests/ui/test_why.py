@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from data.campaign import Campaign
+from lensmodel.models import default_model
 from tests.fixtures.galaxies import campaign_of, cutout, galaxy, score
 from tests.ui.conftest import Server
 from tests.ui.stage import open_vet, painted, part, press
@@ -134,3 +135,29 @@ def test_what_cannot_be_computed_is_a_sentence(page: Page, tmp_path: Path, serve
     page.goto(f"{served(campaign).url}/why")
     expect(part(page, "problem")).to_contain_text("lensvet score", timeout=PLOTTED_MS)
     expect(part(page, "gallery")).to_have_count(0)
+
+
+def test_what_the_network_imagines_is_shown_when_asked_for_and_kept(
+    page: Page, known: Campaign, served: Serve, screenshots: Path
+) -> None:
+    ids = known.objects().ids
+    score(known, {name: 0.9 - n / 100 for n, name in enumerate(ids)}, model_version=default_model().version)
+    server = served(known)
+    page.goto(f"{server.url}/why")
+    page.get_by_label("Network").select_option("evidence-net")
+    imagine = page.get_by_role("button", name="Imagine")
+    expect(imagine).to_be_enabled(timeout=PLOTTED_MS)
+    expect(part(page, "dreams")).to_have_count(0)
+    imagine.click()
+    expect(part(page, "dreams")).to_be_visible(timeout=PLOTTED_MS)
+    expect(part(page, "dreams").locator("img")).to_have_count(3)
+    expect(imagine).to_be_hidden()
+    part(page, "dreams").scroll_into_view_if_needed()
+    page.screenshot(path=screenshots / "why-dreams.png")
+    with page.expect_download() as saving:
+        part(page, "dreams").get_by_role("link", name="PNG").first.click()
+    assert Path(saving.value.path()).read_bytes().startswith(b"\x89PNG")
+    expect(part(page, "dreams").locator('a[href^="vet?object="]')).to_have_count(1)
+    page.reload()
+    page.get_by_label("Network").select_option("evidence-net")
+    expect(part(page, "dreams")).to_be_visible(timeout=PLOTTED_MS)
