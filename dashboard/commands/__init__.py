@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Protocol
 
 from dashboard.commands import (
+    consensus,
     counterfactual,
     demo,
     doctor,
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Command] = {
     "score": score,
     "explain": explain,
     "serve": serve,
+    "consensus": consensus,
     "export": export,
     "simulate": simulate,
     "train": train,
