@@ -25,6 +25,7 @@ def main() -> None:
             page.reload()
             painted(page)
             _vet(page)
+            _why(page, address_in(log))
 
 
 def _vet(page: Page) -> None:
@@ -39,6 +40,12 @@ def _vet(page: Page) -> None:
     page.screenshot(path=OUT / "vet-light.png")
     press(page, "y", "3", "?")
     page.screenshot(path=OUT / "keys.png")
+
+
+def _why(page: Page, url: str) -> None:
+    page.goto(f"{url}/why")
+    expect(part(page, "gallery")).to_be_visible(timeout=MAP_WAIT_MS)
+    page.screenshot(path=OUT / "why.png")
 
 
 def _with_map(page: Page, key: str, title: str) -> None:
