@@ -19,6 +19,15 @@ _MEASURED = re.compile(
     re.IGNORECASE,
 )
 
+_PLACES = re.compile(
+    r"(?:ra|dec|glon|glat|tile|field|brick|pointing|airmass|exptime)(?:[_ ].*)?", re.IGNORECASE
+)
+
+
+def is_place(column: str) -> bool:
+    """Whether a catalogue column tells where on the sky or in the survey an object is, and so which one."""
+    return _PLACES.fullmatch(column.strip()) is not None
+
 
 def is_truth(column: str) -> bool:
     """Whether a catalogue column tells what the object really is."""

@@ -23,6 +23,18 @@ class WithheldError(LensVetError):
     """The inspector may not see this before the blind grade is stored."""
 
 
+class SignInError(LensVetError):
+    """Nobody has signed in, or not with what opens this."""
+
+
+class ForbiddenError(LensVetError):
+    """Somebody has signed in whose role does not include this, or who is no member."""
+
+
+class TooManyError(LensVetError):
+    """Too many requests or wrong passwords came from one person or address."""
+
+
 class BadRequestError(LensVetError):
     """A request asks for something that does not exist, such as an unknown order or format."""
 

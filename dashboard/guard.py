@@ -1,13 +1,23 @@
-"""The guard before every route: who may call (host, origin), how much may be sent, what answers forbid."""
+"""The guard before every route: who may call (host, origin, role), how much and how often, what answers forbid."""
 
 import logging
 import re
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import quote
 
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard.access import EVERYBODY, refusal, rule_for
 from dashboard.api.problems import problem
+from dashboard.rate_limit import RateLimit
+from dashboard.signing_in import COOKIE, SigningIn
+from data.people import Person
 
 log = logging.getLogger("lensvet")
 
@@ -16,25 +26,49 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
-    "Content-Security-Policy": "frame-ancestors 'self'",
+    # Bokeh and Panel write scripts and styles into the page, compile callbacks, and import components from blobs.
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; worker-src 'self' blob:; "
+        "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+    ),
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+# A lead opens a session with a list of ids, perhaps of 300,000.
+_SELECTIONS, _SELECTION_LIMIT_BYTES = "/api/v1/sessions", 32_000_000
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _IDS_IN_ADDRESS = b"/api/v1/objects/"
 
 
 class Guard:
-    """ASGI middleware. anyone : the server answers other machines too, under names that we cannot know."""
+    """ASGI middleware. anyone : the server answers other machines too, under names that we cannot know.
 
-    def __init__(self, app: ASGIApp, *, anyone: bool) -> None:
+    signing_in : who holds which cookie; None on one's own machine, where a name is enough.
+    is_blind : whether that person is in a session that is open.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        anyone: bool,
+        signing_in: SigningIn | None = None,
+        is_blind: Callable[[Person], bool] = lambda _: False,
+    ) -> None:
         self._app = app
         self._anyone = anyone
+        self._signing_in = signing_in
+        self._is_blind = is_blind
+        self._limit = RateLimit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         reason = self._refusal(scope)
+        if reason is None:
+            reason = await self._refusal_of_person(scope)
         if reason is not None:
             await _refuse(scope, receive, send, *reason)
             return
@@ -73,6 +107,35 @@ class Guard:
             return 403, "requests from pages of other sites are not accepted"
         return None if scope["type"] == "websocket" else _unfit_body(scope, headers)
 
+    async def _refusal_of_person(self, scope: Scope) -> tuple[int, str] | None:
+        if self._signing_in is None:
+            return None
+        # By address first: no cookie is looked at for somebody who sends ten thousand.
+        address = scope["client"][0] if scope.get("client") else "unknown"
+        cookie = _cookie(scope)
+        if self._limit.is_spent(cookie or address):
+            return 429, "too many requests: wait a moment"
+        try:
+            person = await self._person(cookie) if cookie else None
+        except SQLAlchemyError:
+            log.exception("the label store does not answer")
+            return 503, "the label store does not answer: try again soon"
+        if cookie and person is None and self._limit.is_spent(address):
+            return 429, "too many requests: wait a moment"
+        scope.setdefault("state", {})["person"] = person
+        rule = rule_for(scope.get("method", "GET"), scope["path"])
+        if rule.role is EVERYBODY:
+            return None
+        return refusal(
+            rule, person, is_blind=person is not None and not rule.blind and self._is_blind(person)
+        )
+
+    async def _person(self, cookie: str) -> Person | None:
+        assert self._signing_in is not None
+        if self._signing_in.needs_asking(cookie):
+            return await run_in_threadpool(self._signing_in.person_of, cookie)
+        return self._signing_in.person_of(cookie)
+
 
 def _host_name(host: str) -> str:
     """The name in a Host header: `localhost` of `localhost:5006`, `::1` of `[::1]:5006`."""
@@ -90,6 +153,10 @@ def _is_navigation(scope: Scope, headers: Headers) -> bool:
     return scope.get("method") in _SAFE_METHODS and headers.get("sec-fetch-mode") == "navigate"
 
 
+def _body_limit(scope: Scope) -> int:
+    return _SELECTION_LIMIT_BYTES if scope["path"] == _SELECTIONS else BODY_LIMIT_BYTES
+
+
 def _unfit_body(scope: Scope, headers: Headers) -> tuple[int, str] | None:
     if scope["method"] in _SAFE_METHODS:
         return None
@@ -98,8 +165,9 @@ def _unfit_body(scope: Scope, headers: Headers) -> tuple[int, str] | None:
     if media_type != "application/json":
         return 415, f"content type is {media_type or 'missing'!r:.80}; expected application/json"
     length = headers.get("content-length", "0")
-    if length.isdigit() and int(length) > BODY_LIMIT_BYTES:
-        return 413, f"the body has {length} bytes; at most {BODY_LIMIT_BYTES} are read"
+    limit = _body_limit(scope)
+    if length.isdigit() and int(length) > limit:
+        return 413, f"the body has {length} bytes; at most {limit} are read"
     return None
 
 
@@ -108,7 +176,22 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detai
         await receive()
         await send({"type": "websocket.close", "code": 1008, "reason": detail[:120]})
         return
+    if status == 401 and scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", ""):
+        query = scope.get("query_string", b"").decode("ascii", "replace")
+        wanted = quote(scope["path"] + (f"?{query}" if query else ""), safe="")
+        away = RedirectResponse(f"/sign-in?next={wanted}", status_code=303)
+        await away(scope, receive, _with_headers(send))
+        return
     await problem(status, detail)(scope, receive, _with_headers(send))
+
+
+def _cookie(scope: Scope) -> str | None:
+    """The sign-in that a browser sent along."""
+    try:
+        found = SimpleCookie(Headers(scope=scope).get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return found.value if found else None
 
 
 def _keep_ids_encoded(scope: Scope) -> None:
@@ -120,14 +203,14 @@ def _keep_ids_encoded(scope: Scope) -> None:
 
 def _limited(scope: Scope, receive: Receive) -> Receive:
     """A receive that ends a body without a declared length once it is too long."""
-    received = 0
+    received, limit = 0, _body_limit(scope)
 
     async def receive_limited() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > BODY_LIMIT_BYTES:
-            raise HTTPException(413, f"the body has more than {BODY_LIMIT_BYTES} bytes; send less")
+        if received > limit:
+            raise HTTPException(413, f"the body has more than {limit} bytes; send less")
         return message
 
     return receive_limited if scope["type"] == "http" else receive

@@ -1,17 +1,21 @@
-"""Who is asking. On one's own machine a name is enough: a cookie, else the person who started the server."""
+"""Who is asking. On one's own machine a name is enough: a cookie, else the person who started the server.
 
-import unicodedata
+Where people sign in, `dashboard.guard` has found the person before any route is asked.
+"""
+
 from typing import Annotated
 from urllib.parse import quote, unquote
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.types import Scope
 
-from dashboard.errors import BadRequestError
+from dashboard.errors import ForbiddenError, SignInError
 from dashboard.session import Session
 from dashboard.state import ServerState
-from data.votes import NAME_LIMIT
+from data.errors import PeopleError
+from data.people import Person, composed_name
 
 COOKIE = "lensvet_inspector"
 _YEAR_S = 365 * 24 * 3600
@@ -20,54 +24,56 @@ _YEAR_S = 365 * 24 * 3600
 # Coroutines, although nothing is awaited: FastAPI would send plain functions through a thread, each time.
 
 
-async def current_inspector(connection: HTTPConnection) -> str:
-    """The inspector of this request; the one dependency that guards pages, sockets and the API."""
-    return inspector_of(connection.cookies.get(COOKIE), default=_state_of(connection).inspector)
+async def current_person(connection: HTTPConnection) -> Person | None:
+    """The person of this request; the one dependency of all routes. None where nobody has to sign in for it."""
+    state = _state_of(connection)
+    if state.signing_in is None:
+        return person_by_name(connection.cookies.get(COOKIE), default=state.inspector)
+    person: Person | None = connection.scope.get("state", {}).get("person")
+    return person
 
 
 async def current_session(
-    connection: HTTPConnection, inspector: Annotated[str, Depends(current_inspector)]
+    connection: HTTPConnection, person: Annotated[Person | None, Depends(current_person)]
 ) -> Session:
     """What this inspector may do and see."""
-    return Session(_state_of(connection), inspector)
+    if person is None:
+        raise SignInError("sign in first")
+    return Session(_state_of(connection), person)
+
+
+async def lead_session(session: Annotated[Session, Depends(current_session)]) -> Session:
+    """The same for somebody who leads."""
+    if not session.person.may("lead"):
+        raise ForbiddenError(f"this needs the role lead; {session.inspector} is {session.person.role}")
+    return session
 
 
 CurrentSession = Annotated[Session, Depends(current_session)]
+LeadSession = Annotated[Session, Depends(lead_session)]
 
 
-def inspector_of(cookie: str | None, *, default: str) -> str:
-    """The name in a cookie's value, or the default where there is none that can be used."""
-    if cookie is None:
-        return default
-    try:
-        return checked_name(unquote(cookie, errors="strict"))
-    except (BadRequestError, UnicodeDecodeError):
-        return default
-
-
-def checked_name(name: object) -> str:
-    """A name without the space around it, in Unicode's composed form: one name however it was typed.
-
-    Raises
-    ------
-    BadRequestError
-        If it is empty, too long or holds control characters.
-    """
-    if not isinstance(name, str):
-        raise BadRequestError(f"name is {name!r:.80}; expected text")
-    trimmed = unicodedata.normalize("NFC", name).strip()
-    if not 0 < len(trimmed) <= NAME_LIMIT:
-        raise BadRequestError(f"name has {len(trimmed)} characters; expected 1 to {NAME_LIMIT}")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in trimmed):
-        raise BadRequestError("name holds a control character; remove it")
-    return trimmed
+def person_by_name(cookie: str | None, *, default: str) -> Person:
+    """Whoever a cookie names, or the default where there is none that can be used; alone here, so an admin."""
+    name = default
+    if cookie is not None:
+        try:
+            name = composed_name(unquote(cookie, errors="strict"))
+        except (PeopleError, UnicodeDecodeError):
+            name = default
+    return Person(name, name, "admin")
 
 
 def remember(response: Response, name: str) -> None:
-    """Let this browser be that inspector."""
+    """Let this browser be that inspector, where nobody signs in."""
     response.set_cookie(
         COOKIE, quote(name, safe=""), max_age=_YEAR_S, httponly=True, samesite="strict", path="/"
     )
+
+
+def is_secure(scope: Scope) -> bool:
+    """Whether the browser speaks HTTPS, to us or to a proxy before us."""
+    return scope.get("scheme") in ("https", "wss")
 
 
 def _state_of(connection: HTTPConnection) -> ServerState:

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     import panel as pn
 
 # Path to (module of `dashboard.pages`, function that makes it from the state, title).
-PAGES = {"/vet": ("vet", "vet_page", "Vet"), "/why": ("why", "why_page", "Why")}
+PAGES = {
+    "/vet": ("vet", "vet_page", "Vet"),
+    "/group": ("group", "group_page", "Sessions"),
+    "/why": ("why", "why_page", "Why"),
+    "/admin": ("admin", "admin_page", "People"),
+}
 FIRST_PAGE = "/vet"
 # On a busy machine a browser needs longer than Bokeh's 15 s to open its socket, and Panel 1.9.4 cannot make the page
 # a second time.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.live_scores import ScoreColumns
+from data.inspection import shuffle_keys
 
 Key = Callable[[ScoreColumns], NDArray[np.float64]]
 
@@ -53,24 +54,10 @@ def ranked(order: Order, *, count: int, scores: ScoreColumns | None, seed: int) 
     if order.key is not None and scores is not None:
         return np.argsort(order.key(scores), kind="stable")
     if order.name == "random":
-        return np.argsort(_shuffle_keys(count, seed), kind="stable")
+        return np.argsort(shuffle_keys(count, seed), kind="stable")
     return np.arange(count)
 
 
 def seed_of(inspector: str) -> int:
     """The seed of an inspector who names none: each sees another order, and the same one tomorrow."""
     return int.from_bytes(hashlib.blake2b(inspector.encode(), digest_size=4).digest(), "little")
-
-
-def _shuffle_keys(count: int, seed: int) -> NDArray[np.uint64]:
-    """A number per row that depends on the row and the seed only, so that objects added later move no others.
-
-    SplitMix64: Steele, Lea & Flood 2014, OOPSLA, Fig. 17.
-    """
-    with np.errstate(over="ignore"):
-        key = (
-            np.arange(1, count + 1, dtype=np.uint64) + np.uint64(seed % 2**32) * np.uint64(2**32)
-        ) * np.uint64(0x9E3779B97F4A7C15)
-        key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return key ^ (key >> np.uint64(31))

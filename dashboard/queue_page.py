@@ -39,7 +39,7 @@ def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
         If the order would tell what is withheld.
     """
     state = session.state
-    order = _order(state, request.order)
+    order = _order(session, request.order)
     version = _model_version(state, request.model)
     seed = seed_of(session.inspector) if request.seed is None else request.seed
     queue = state.queue(order, model_version=version, seed=seed)
@@ -56,20 +56,20 @@ def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
         "scored": queue.scores.scored if queue.scores else 0,
         "graded": n_graded,
         "skipped": len(decisions) - n_graded,
-        "items": _items(queue, ranks[request.offset : request.offset + request.limit], decisions, state),
+        "items": _items(queue, ranks[request.offset : request.offset + request.limit], decisions, session),
     }
 
 
-def allowed_orders(state: ServerState) -> list[Order]:
+def allowed_orders(session: Session) -> list[Order]:
     """The orders that tell nothing that is withheld; the first is the default."""
-    if state.is_blind_first:
+    if session.is_blind:
         # A catalogue may be sorted by score, or hold all lenses first.
         return [ORDERS["random"]]
     return list(ORDERS.values())
 
 
-def _order(state: ServerState, name: str | None) -> Order:
-    allowed = allowed_orders(state)
+def _order(session: Session, name: str | None) -> Order:
+    allowed = allowed_orders(session)
     if name is None:
         return allowed[0]
     if name not in ORDERS:
@@ -107,7 +107,7 @@ def _is_shown(catalogue: Catalogue, decisions: Decisions, show: str) -> NDArray[
 
 
 def _items(
-    queue: Queue, ranks: NDArray[np.int64], decisions: Decisions, state: ServerState
+    queue: Queue, ranks: NDArray[np.int64], decisions: Decisions, session: Session
 ) -> list[dict[str, object]]:
     """The candidates of these ranks. rank : from 1, in the whole order; None in a blind-first campaign."""
     listed = queue.catalogue.listed(queue.rows[ranks])
@@ -115,7 +115,7 @@ def _items(
         {
             "object_id": object_id,
             "planes_hash": planes_hash,
-            "rank": None if state.is_blind_first else int(rank) + 1,
+            "rank": None if session.is_blind else int(rank) + 1,
             "grade": decisions.get(object_id),
         }
         for rank, (object_id, planes_hash) in zip(ranks, listed, strict=True)

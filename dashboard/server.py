@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, RedirectResponse, Response
@@ -11,25 +12,28 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from dashboard.api import PREFIX, api_router
+from dashboard.api import PREFIX, api_router, signing_in
 from dashboard.api.problems import answer_errors_as_json
 from dashboard.guard import Guard
-from dashboard.identity import current_inspector
+from dashboard.identity import current_person
 from dashboard.panel_pages import FIRST_PAGE, add_pages
 from dashboard.state import ServerState
 from data.campaign import Campaign
+from data.people import Person
 
 COMPONENTS = Path(__file__).parent / "components"
 ASSET_SUFFIXES = (".js", ".mjs", ".css", ".svg", ".png", ".woff2", ".json")
 
 
-def create_app(campaign: Campaign, *, inspector: str, anyone: bool = False) -> FastAPI:
+def create_app(
+    campaign: Campaign, *, inspector: str, anyone: bool = False, signs_in: bool = False
+) -> FastAPI:
     """The application of one campaign.
 
     inspector : who votes where a browser has not said another name.
-    anyone : answer under any host name, not only this machine's own.
+    anyone : answer under any host name, not only this machine's own. signs_in : people have accounts and sign in.
     """
-    state = ServerState(campaign, inspector=inspector)
+    state = ServerState(campaign, inspector=inspector, signs_in=signs_in)
     app = FastAPI(
         title="LensVet",
         version=version("lensvet"),
@@ -37,13 +41,19 @@ def create_app(campaign: Campaign, *, inspector: str, anyone: bool = False) -> F
         # FastAPI's own pages load their scripts from a CDN.
         docs_url=None,
         redoc_url=None,
-        dependencies=[Depends(current_inspector)],
+        dependencies=[Depends(current_person)],
         lifespan=_lifespan,
     )
     app.state.lensvet = state
-    app.add_middleware(Guard, anyone=anyone)
+    app.add_middleware(
+        Guard,
+        anyone=anyone,
+        signing_in=state.signing_in,
+        is_blind=lambda person: bool(state.inspections.open_to(person.account)),
+    )
     answer_errors_as_json(app)
     app.include_router(api_router())
+    app.include_router(signing_in.pages)
     app.add_api_route("/", _to_first_page, include_in_schema=False)
     app.add_api_route("/favicon.ico", _icon, include_in_schema=False)
     app.mount("/assets", Assets(directory=COMPONENTS, check_dir=False), name="assets")
@@ -69,8 +79,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.lensvet.close()
 
 
-def _to_first_page() -> RedirectResponse:
-    return RedirectResponse(FIRST_PAGE, status_code=307)
+async def _to_first_page(person: Annotated[Person | None, Depends(current_person)]) -> RedirectResponse:
+    # Where people sign in, an inspector begins with what the team has open.
+    is_inspector = person is not None and not person.may("lead")
+    return RedirectResponse("/group" if is_inspector else FIRST_PAGE, status_code=307)
 
 
 def _icon() -> FileResponse:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 from dashboard.errors import ServeError
 from data.campaign import Campaign
+from data.label_store import LabelStore
+from data.people_store import PeopleStore
 
 if TYPE_CHECKING:
     import uvicorn
@@ -21,22 +23,17 @@ HEAD_LIMIT_BYTES = 256 * 1024
 
 
 class Listening:
-    """A bound socket. anyone : addresses beyond this machine are allowed.
+    """A bound socket. anyone : other machines can reach it, or a proxy speaks to it under a name of its own.
 
     Raises
     ------
     ServeError
-        If the address is not this machine's own and not allowed, or the port is taken.
+        If the port is taken.
     """
 
-    def __init__(self, host: str, port: int, *, anyone: bool = False) -> None:
-        if not anyone and not _is_loopback(host):
-            raise ServeError(
-                f"--host {host} would let anyone who reaches it vote under any name: keep 127.0.0.1 and use "
-                "ssh -L 5006:127.0.0.1:5006, or add --allow-anyone"
-            )
+    def __init__(self, host: str, port: int) -> None:
         self.host = host
-        self.anyone = anyone
+        self.anyone = not is_loopback(host)
         self.socket = _bound(host, port)
         self.port: int = self.socket.getsockname()[1]
 
@@ -52,20 +49,48 @@ class Listening:
         self.socket.close()
 
 
+def check_people(campaign: Campaign, host: str) -> None:
+    """Refuse to serve other machines before there is an admin who can sign in.
+
+    Raises
+    ------
+    ServeError
+    """
+    with LabelStore.open(campaign.database_url) as labels:
+        if any(person.role == "admin" for person in PeopleStore(labels.engine).everybody()):
+            return
+    raise ServeError(
+        f"--host {host} lets other machines in, but nobody can sign in yet: "
+        f"lensvet people add NAME --role admin --campaign {campaign.path}; "
+        "or keep 127.0.0.1 and use ssh -L 5006:127.0.0.1:5006"
+    )
+
+
 def serve(
-    campaign: Campaign, listening: Listening, *, inspector: str, on_ready: Callable[[], None] = lambda: None
+    campaign: Campaign,
+    listening: Listening,
+    *,
+    inspector: str,
+    signs_in: bool = False,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGINT, or SIGTERM where that raises KeyboardInterrupt too; both end it in good order."""
+    server = make_server(campaign, listening, inspector=inspector, signs_in=signs_in, on_ready=on_ready)
     try:
-        make_server(campaign, listening, inspector=inspector, on_ready=on_ready).run([listening.socket])
+        server.run([listening.socket])
     except KeyboardInterrupt:
         return
 
 
 def make_server(
-    campaign: Campaign, listening: Listening, *, inspector: str, on_ready: Callable[[], None] = lambda: None
+    campaign: Campaign,
+    listening: Listening,
+    *,
+    inspector: str,
+    signs_in: bool = False,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> "uvicorn.Server":
-    """A server that calls `on_ready` once it answers."""
+    """A server that calls `on_ready` once it answers. signs_in : people have accounts; always so for other machines."""
     import uvicorn
 
     from dashboard.server import create_app
@@ -77,7 +102,12 @@ def make_server(
                 on_ready()
 
     config = uvicorn.Config(
-        create_app(campaign, inspector=inspector, anyone=listening.anyone),
+        create_app(
+            campaign,
+            inspector=inspector,
+            anyone=listening.anyone or signs_in,
+            signs_in=listening.anyone or signs_in,
+        ),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -95,7 +125,7 @@ def login_name() -> str:
         return f"user {os.getuid()}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:

@@ -17,14 +17,20 @@ from dashboard.errors import UnknownMapError, UnknownObjectError
 from dashboard.experimenter import Experimenter
 from dashboard.explainer import Explainer
 from dashboard.live_catalogue import Catalogue, LiveCatalogue
+from dashboard.live_inspections import LiveInspections
 from dashboard.live_scores import LiveScores, ScoreColumns
+from dashboard.presenting import Presenter
 from dashboard.queue_order import Order, ranked
+from dashboard.secret import secret_of
+from dashboard.signing_in import SigningIn
+from dashboard.tickets import Tickets
 from data.campaign import Campaign
 from data.cutout_store import CutoutStore
 from data.cutouts import Plane, planes_hash
 from data.errors import StoreError
 from data.label_store import LabelStore
 from data.objects import StoredObject
+from data.people_store import PeopleStore
 from lensmodel.errors import ModelError
 from lensmodel.explain import COARSE, METHODS, find_method, methods_for, store_name
 from lensmodel.models import DEFAULT_MODEL, ModelCard, model_named
@@ -49,24 +55,37 @@ class ServerState:
     """One campaign being vetted: its objects, scores, cutouts and votes as they are now.
 
     inspector : the name of whoever has not said another one (the person who started the server).
+    signs_in : people have accounts and sign in; else a name is enough.
     """
 
-    def __init__(self, campaign: Campaign, *, inspector: str) -> None:
+    def __init__(self, campaign: Campaign, *, inspector: str, signs_in: bool = False) -> None:
         self.campaign = campaign
         self.inspector = inspector
         self.labels = LabelStore.open(campaign.database_url)
+        self.people = PeopleStore(self.labels.engine)
+        self.inspections = LiveInspections(self.labels)
+        secret = secret_of(campaign.path)
+        self.tickets = Tickets(secret)
+        self.signing_in = SigningIn(self.people, secret, campaign.identifier) if signs_in else None
         self.catalogue = LiveCatalogue(campaign.catalogue_path)
         self.scores = LiveScores(campaign)
         self.explainer = Explainer(campaign)
         self.experimenter = Experimenter(campaign)
         self.dreamer = Dreamer(campaign)
+        self.is_closing = False
+        self._presenters: dict[str, Presenter] = {}
         self._lock = threading.Lock()
         self._cutouts: CutoutStore | None = None
         self._cards: dict[str, ModelCard] = {}
         self._rankings: dict[tuple[str, str | None, int, str], NDArray[np.int64]] = {}
 
+    def presenter(self, session_id: str) -> Presenter:
+        """What is presented in a group session."""
+        return self._presenters.setdefault(session_id, Presenter())
+
     def close(self) -> None:
         """Stop the worker processes and give back the database."""
+        self.is_closing = True
         with ThreadPoolExecutor() as closing:  # a process may take seconds to end
             closing.submit(self.explainer.close)
             closing.submit(self.experimenter.close)

@@ -35,3 +35,11 @@ class ExportError(LensVetError):
 
 class RegionError(LensVetError):
     """A file of regions cannot be read, or its regions do not fit the cutouts."""
+
+
+class PeopleError(LensVetError):
+    """A name, a role, a password or an invitation cannot be used."""
+
+
+class InspectionError(LensVetError):
+    """A group session cannot be opened or changed as asked."""

@@ -1,4 +1,4 @@
-"""The label store: append-only votes in SQLite or PostgreSQL. The only module that speaks SQL to it.
+"""The label store: append-only votes in SQLite or PostgreSQL; `people_store` and `inspection_store` share its database.
 
 A vote is on disk when `add` returns. Rows are never changed or removed: undo and revision are rows that
 supersede others, and triggers in the database refuse anything else. Safe from several threads and processes.
@@ -68,6 +68,7 @@ class LabelStore:
     """Votes and reveals of one campaign. Make it with `LabelStore.open(campaign.database_url)`."""
 
     def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
         self._reading = engine
         self._writing = for_writing(engine)
 
@@ -133,10 +134,17 @@ class LabelStore:
         return _vote_of(rows[0]) if rows else None
 
     def votes(
-        self, *, object_id: str | None = None, inspector: str | None = None, limit: int | None = None
+        self,
+        *,
+        object_id: str | None = None,
+        inspector: str | None = None,
+        session_ids: Sequence[str] | None = None,
+        limit: int | None = None,
     ) -> list[Vote]:
         """Votes as they were stored, newest first: undone and superseded ones too."""
         query = sa.select(*_VOTE).order_by(_VOTES.c.seq.desc()).limit(limit)
+        if session_ids is not None:
+            query = query.where(_VOTES.c.session_id.in_(session_ids))
         return [_vote_of(row) for row in self._read(_where(query, object_id=object_id, inspector=inspector))]
 
     def all_votes(self) -> Iterator[Vote]:
@@ -150,13 +158,23 @@ class LabelStore:
         """
         return self._stream(sa.select(*_VOTE, _stands(_VOTES).label("stands")).order_by(_VOTES.c.seq))
 
-    def current_votes(self, object_id: str | None = None) -> Iterator[Vote]:
+    def current_votes(
+        self, object_id: str | None = None, *, session_ids: Sequence[str] | None = None
+    ) -> Iterator[Vote]:
         """Votes that stand, oldest first, streamed: no undo, nothing undone, nothing superseded.
 
         The undo of a revision brings back the vote that it had superseded.
+        session_ids : of these sessions only.
         """
         query = sa.select(*_VOTE).where(_stands(_VOTES)).order_by(_VOTES.c.seq)
+        if session_ids is not None:
+            query = query.where(_VOTES.c.session_id.in_(session_ids))
         return self._stream_votes(_where(query, object_id=object_id))
+
+    def graded_votes(self, session_ids: Sequence[str]) -> Iterator[Vote]:
+        """Grades given in sessions that were not undone, oldest first; those that a later grade revised too."""
+        query = sa.select(*_VOTE).where(_VOTES.c.session_id.in_(session_ids), _VOTES.c.grade.is_not(None))
+        return self._stream_votes(query.where(~_is_undone(_VOTES)).order_by(_VOTES.c.seq))
 
     def decided_ids(self, inspector: str) -> dict[str, str | None]:
         """What an inspector decided: object_id to grade, None for a skip. A later skip undoes no grade."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.cutouts import Plane
-from lensmodel.evaluation.intervals import Interval
+from data.shares import Interval
 from lensmodel.evaluation.metrics import MAD_OF_ONE_SIGMA, Numbers
 from lensmodel.resampling import linear_weights
 

@@ -194,7 +194,7 @@ def test_new_makes_a_campaign_that_opens(tmp_path, capsys):
 def test_a_host_beyond_this_machine_is_refused_with_the_reason(host: str, tmp_path, capsys):
     campaign = filled_campaign(tmp_path / "c", ["a"], size_px=4)
     assert run("serve", campaign.path, "--host", host, "--port", 0) == 1
-    assert "--allow-anyone" in capsys.readouterr().err
+    assert "people add NAME --role admin" in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path, capsys):

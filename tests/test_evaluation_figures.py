@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from data.shares import Share
 from lensmodel.errors import EvaluationError
 from lensmodel.evaluation.breakdowns import categories_of
 from lensmodel.evaluation.comparison import check_thresholds, common_rows
 from lensmodel.evaluation.figures import FIGURES, Judged, evaluate, figures_of, placement_of
-from lensmodel.evaluation.intervals import Share
 from lensmodel.evaluation.thresholds import at_threshold, passed
 from lensmodel.evaluation.truth import Truth
 

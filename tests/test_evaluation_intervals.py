@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from lensmodel.evaluation.intervals import (
-    Share,
-    bootstrap,
-    percentile_interval,
-    share_interval,
-    wilson,
-)
+from data.shares import Share, wilson
+from lensmodel.evaluation.intervals import bootstrap, percentile_interval, share_interval
 from lensmodel.evaluation.metrics import expected_calibration_error
 from lensmodel.evaluation.resamples import Ranking, aurocs, calibration_errors
 

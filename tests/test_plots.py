@@ -11,8 +11,8 @@ from PIL import Image
 from dashboard.plots.completeness import Found, completeness_plot, source_of, sources_of, update
 from dashboard.plots.map_pictures import map_picture
 from dashboard.plots.stacks import stack_plot
+from data.shares import Share
 from lensmodel.evaluation.breakdowns import Group
-from lensmodel.evaluation.intervals import Share
 from lensmodel.evaluation.responses import partition_of
 from lensmodel.probes import offsets_theta_E
 

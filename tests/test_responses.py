@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from data.shares import Share
 from lensmodel.errors import EvaluationError
 from lensmodel.evaluation.breakdowns import Group
-from lensmodel.evaluation.intervals import Share
 from lensmodel.evaluation.responses import (
     OPERATING_POINTS,
     OperatingPoint,

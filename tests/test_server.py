@@ -28,7 +28,7 @@ def test_the_first_page_is_the_vetting_page(client):
     assert (answer.status_code, answer.headers["location"]) == (307, "/vet")
 
 
-@pytest.mark.parametrize("path", ["/vet", "/why"])
+@pytest.mark.parametrize("path", ["/vet", "/group", "/why", "/admin"])
 def test_the_page_loads_nothing_from_elsewhere(client, path: str):
     page = client.get(path)
     assert page.status_code == 200
@@ -42,7 +42,7 @@ def test_a_page_from_a_cdn_would_be_noticed():
     assert not ELSEWHERE.search('<script src="static/js/bokeh.min.js">')
 
 
-@pytest.mark.parametrize("path", ["/vet", "/why"])
+@pytest.mark.parametrize("path", ["/vet", "/group", "/why", "/admin"])
 def test_every_script_of_the_page_is_served_here(client, path: str):
     addresses = re.findall(r'(?:src|href)="([^"]+\.(?:js|css)[^"]*)"', client.get(path).text)
     assert addresses
@@ -51,7 +51,9 @@ def test_every_script_of_the_page_is_served_here(client, path: str):
     )
 
 
-@pytest.mark.parametrize(("path", "component"), [("/vet", "Stage"), ("/why", "WhyFrame")])
+@pytest.mark.parametrize(
+    ("path", "component"), [("/vet", "BrowserPage"), ("/group", "BrowserPage"), ("/why", "WhyFrame")]
+)
 def test_the_document_sent_to_the_browser_names_nothing_elsewhere(client, path: str, component: str):
     document = asyncio.run(document_of(client, path))
     assert component in document

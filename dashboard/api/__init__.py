@@ -2,7 +2,19 @@
 
 from fastapi import APIRouter
 
-from dashboard.api import campaign, exports, maps, objects, planes, queue_pages, votes, what_if
+from dashboard.api import (
+    campaign,
+    exports,
+    maps,
+    objects,
+    people,
+    planes,
+    queue_pages,
+    sessions,
+    signing_in,
+    votes,
+    what_if,
+)
 
 PREFIX = "/api/v1"
 
@@ -10,6 +22,18 @@ PREFIX = "/api/v1"
 def api_router() -> APIRouter:
     """All routes. The longer paths come first: an object's id may hold anything, also `/planes`."""
     router = APIRouter(prefix=PREFIX)
-    for module in (campaign, queue_pages, votes, exports, what_if, planes, maps, objects):
+    for module in (
+        signing_in,
+        campaign,
+        people,
+        sessions,
+        queue_pages,
+        votes,
+        exports,
+        what_if,
+        planes,
+        maps,
+        objects,
+    ):
         router.include_router(module.router)
     return router

@@ -7,16 +7,21 @@ from fastapi import APIRouter, Body
 from starlette.responses import JSONResponse
 
 from dashboard.api.json_values import as_json
-from dashboard.errors import BadRequestError
-from dashboard.identity import CurrentSession, checked_name, remember
+from dashboard.errors import BadRequestError, ForbiddenError
+from dashboard.identity import CurrentSession, remember
+from dashboard.inspection_board import Board
+from dashboard.queue_order import Order
 from dashboard.queue_page import allowed_orders
 from dashboard.session import Session
 from dashboard.state import ServerState
+from data.people import composed_name
 from data.priors import prior_of
 from data.votes import CONTAMINANTS, FLAGS, GRADES, TAGS, Term
 from lensmodel.explain import METHODS, Method, find_method, methods_for
 
 router = APIRouter()
+
+SESSION_ORDER = Order("session", "what the session gives you")
 
 
 @router.get("/health")
@@ -37,35 +42,41 @@ def get_health(session: CurrentSession) -> JSONResponse:
 
 
 @router.get("/campaign")
-def get_campaign(session: CurrentSession) -> JSONResponse:
-    """The words and choices of this campaign; everything a page needs to draw its controls."""
-    return JSONResponse(as_json(described(session)), headers={"Cache-Control": "no-store"})
+def get_campaign(session: CurrentSession, session_id: str | None = None) -> JSONResponse:
+    """The words and choices of this campaign, or of a group session in it: all a page needs to draw its controls."""
+    board = None if session_id is None else session.board(session_id)
+    return JSONResponse(as_json(described(session, board)), headers={"Cache-Control": "no-store"})
 
 
 @router.post("/me")
 def post_me(
     session: CurrentSession, values: Annotated[dict[str, Any], Body(examples=[{"name": "Ada"}])]
 ) -> JSONResponse:
-    """Say who you are; this browser remembers it."""
+    """Say who you are, on a machine where nobody signs in; this browser remembers it."""
+    if session.state.signing_in is not None:
+        raise ForbiddenError("people sign in here: to be somebody else, sign out")
     if "name" not in values:
         raise BadRequestError('name is missing; send {"name": "…"}')
-    name = checked_name(values["name"])
+    name = composed_name(values["name"])
     answer = JSONResponse({"inspector": name})
     remember(answer, name)
     return answer
 
 
-def described(session: Session) -> dict[str, object]:
-    """Settings, vocabulary, models and orders."""
+def described(session: Session, board: Board | None = None) -> dict[str, object]:
+    """Settings, vocabulary, models and orders; in a group session, what it has of its own."""
     state = session.state
     survey = state.campaign.survey
     return {
         "id": state.campaign.identifier,
         "title": state.campaign.title,
         "survey": survey.name,
-        "reveal": state.campaign.reveal,
-        "quorum": state.campaign.quorum,
+        "reveal": "after-grade" if board else state.campaign.reveal,
+        "quorum": board.inspection.settings.quorum if board else state.campaign.quorum,
+        "session": _session(board) if board else None,
         "inspector": session.inspector,
+        "role": session.person.role,
+        "signs_in": state.signing_in is not None,
         "bands": [band.name for band in survey.bands],
         "psf_fwhm_arcsec": {band.name: band.psf_fwhm_arcsec for band in survey.bands},
         "composite": survey.composite,
@@ -77,7 +88,23 @@ def described(session: Session) -> dict[str, object]:
         "flags": _terms(FLAGS),
         "models": [_model(state, name) for name in state.scored_versions()],
         "methods": [_method(method) for method in _methods(state)],
-        "orders": [{"name": order.name, "title": order.title} for order in allowed_orders(state)],
+        "orders": [
+            {"name": order.name, "title": order.title}
+            for order in ([SESSION_ORDER] if board else allowed_orders(session))
+        ],
+    }
+
+
+def _session(board: Board) -> dict[str, object]:
+    """A group session as its inspectors know it."""
+    settings = board.inspection.settings
+    return {
+        "id": board.inspection.session_id,
+        "title": settings.title,
+        "state": board.inspection.state,
+        "reveal": settings.reveal,
+        "feedback": settings.feedback,
+        "note": settings.note,
     }
 
 

@@ -17,8 +17,8 @@ from dashboard.api.parameters import ObjectId
 from dashboard.errors import UnknownMapError
 from dashboard.explainer import Job
 from dashboard.identity import CurrentSession
+from dashboard.session import Subject
 from dashboard.state import ServerState
-from data.objects import StoredObject
 from lensmodel.explain import find_method
 
 router = APIRouter()
@@ -49,7 +49,8 @@ async def get_map(
     method that takes long, or the fine one if that is there already; the header says which.
     """
     state = session.state
-    stored = await run_in_threadpool(session.reveal, object_id)
+    subject = await run_in_threadpool(session.reveal, object_id)
+    stored = subject.stored
     version = await run_in_threadpool(state.version_with_method, model, method)
     coarse = False
     found = await run_in_threadpool(state.map, version, method, stored)
@@ -64,7 +65,7 @@ async def get_map(
         raise UnknownMapError(
             f"{method} of {version} gave no map of {stored.object_id!r}: try another method"
         )
-    body = await run_in_threadpool(packed, state, stored, version, method, found, coarse=coarse)
+    body = await run_in_threadpool(packed, state, subject, version, method, found, coarse=coarse)
     return Response(
         body, media_type="application/octet-stream", headers={"Cache-Control": "private, no-cache"}
     )
@@ -78,15 +79,15 @@ async def post_ahead(session: CurrentSession, ahead: Ahead) -> Response:
         (await run_in_threadpool(state.version_with_method, ahead.model, method), method)
         for method in ahead.methods
     ]
-    objects = [await run_in_threadpool(state.stored, object_id) for object_id in ahead.object_ids]
-    jobs = [Job(version, method, one.object_id) for one in objects for version, method in versions]
+    subjects = [await run_in_threadpool(session.subject, object_id) for object_id in ahead.object_ids]
+    jobs = [Job(version, method, one.stored.object_id) for one in subjects for version, method in versions]
     state.explainer.ahead(session.inspector, jobs)
     return Response(status_code=202)
 
 
 def packed(
     state: ServerState,
-    stored: StoredObject,
+    subject: Subject,
     version: str,
     method: str,
     values: NDArray[np.float32],
@@ -98,10 +99,10 @@ def packed(
 
     found = find_method(method)
     assert found is not None
-    scale = state.reference_scale_arcsec(stored)
+    scale = state.reference_scale_arcsec(subject.stored)
     position = position_of(values, scale)
     header = {
-        "object_id": stored.object_id,
+        "object_id": subject.shown.object_id,
         "model_version": version,
         "method": method,
         "quality": "coarse" if coarse else "fine",

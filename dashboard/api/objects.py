@@ -19,16 +19,17 @@ def get_object(session: CurrentSession, object_id: ObjectId) -> JSONResponse:
 
 def described(look: Look) -> dict[str, object]:
     """What the page shows beside the picture."""
-    stored = look.stored
+    shown = look.shown
     return {
-        "object_id": stored.object_id,
-        "planes_hash": stored.planes_hash,
-        "ra_deg": stored.ra_deg,
-        "dec_deg": stored.dec_deg,
-        "bands": stored.bands,
-        "kind": stored.kind,
+        "object_id": shown.object_id,
+        "name": look.name,
+        "planes_hash": shown.planes_hash,
+        "ra_deg": shown.ra_deg,
+        "dec_deg": shown.dec_deg,
+        "bands": shown.bands,
+        "kind": shown.kind,
         "columns": look.columns,
-        "warnings": stored.warnings,
+        "warnings": shown.warnings,
         "revealed": look.is_revealed,
         "withheld": look.is_withheld,
         "scores": look.scores,

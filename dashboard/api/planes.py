@@ -24,14 +24,15 @@ def get_planes(
 
     `LVP1`, uint32 LE length of the header, JSON header, float32 LE planes.
     """
-    stored = session.state.stored(object_id)
-    etag = f'"{stored.planes_hash}"'
+    subject = session.subject(object_id)
+    shown = subject.shown
+    etag = f'"{shown.planes_hash}"'
     # An address that names the hash of planes which were replaced since must not keep the new ones for ever.
-    is_current = hash in (None, "", stored.planes_hash)
+    is_current = hash in (None, "", shown.planes_hash)
     headers = {"ETag": etag, "Cache-Control": IMMUTABLE if is_current else "no-store"}
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    body = packed(stored, session.state.planes(stored))
+    body = packed(shown, session.state.planes(subject.stored))
     return Response(body, media_type="application/octet-stream", headers=headers)
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse
 
 from dashboard.identity import CurrentSession
+from dashboard.inspection_page import inspection_page
 from dashboard.queue_page import PageRequest, queue_page
 
 router = APIRouter()
@@ -22,7 +23,16 @@ def get_queue(
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=LIMIT)] = 32,
     show: Literal["todo", "all", "graded", "skipped"] = "todo",
+    session_id: str | None = None,
 ) -> JSONResponse:
-    """A page of the queue. `version` changes when scores or objects land, `matching` counts all pages."""
-    page = queue_page(session, PageRequest(order, model, seed, offset, limit, show))
+    """A page of the queue. `version` changes when scores or objects land, `matching` counts all pages.
+
+    With a `session_id`, what that group session gives you next: ids are tickets, made for you alone.
+    """
+    request = PageRequest(order, model, seed, offset, limit, show)
+    page = (
+        queue_page(session, request)
+        if session_id is None
+        else inspection_page(session, session.board(session_id), request)
+    )
     return JSONResponse(page, headers={"Cache-Control": "no-store"})

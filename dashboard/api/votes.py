@@ -40,8 +40,12 @@ def post_vote(
 
 @router.get("/votes")
 def get_votes(
-    session: CurrentSession, object_id: str | None = None, limit: Annotated[int, Query(ge=1, le=10_000)] = 50
+    session: CurrentSession,
+    object_id: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 50,
+    session_id: str | None = None,
 ) -> JSONResponse:
-    """Your own votes, newest first, of one object or of all; undone and superseded ones too."""
-    votes = session.history(object_id=object_id, limit=limit)
+    """Your own votes, newest first, of one object, of a group session, or of all; undone and superseded ones too."""
+    board = None if session_id is None else session.board(session_id)
+    votes = session.history(object_id=object_id, limit=limit, board=board)
     return JSONResponse({"votes": [vote.as_dict() for vote in votes]}, headers={"Cache-Control": "no-store"})

@@ -13,6 +13,7 @@ from dashboard.api.framing import WHAT_IF, framed
 from dashboard.errors import BadRequestError
 from dashboard.experimenter import Question
 from dashboard.identity import CurrentSession
+from dashboard.session import Subject
 from dashboard.state import ServerState
 from data.objects import StoredObject
 from data.simulations.injected_lens import InjectedLens
@@ -90,13 +91,14 @@ async def post_what_if(session: CurrentSession, asked: WhatIfAsked) -> Response:
     `LVW1`, uint32 LE length of the header, JSON header, float32 LE: for each of `patches` its values (y, x), and
     where `map` is not null, the map on the reference band's pixels.
     """
-    stored = await run_in_threadpool(session.reveal, asked.object_id)
-    body = await answered(session.state, stored, asked)
+    subject = await run_in_threadpool(session.reveal, asked.object_id)
+    body = await answered(session.state, subject, asked)
     return Response(body, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
 
-async def answered(state: ServerState, stored: StoredObject, asked: WhatIfAsked) -> bytes:
+async def answered(state: ServerState, subject: Subject, asked: WhatIfAsked) -> bytes:
     """The answer's body. offset : of a patch or the map, in bytes from where data start."""
+    stored = subject.stored
     card = await run_in_threadpool(state.runnable_card, asked.model)
     answer = await state.experimenter.answer(
         Question(card.version, stored, asked.change(stored), with_map=asked.map)
@@ -116,7 +118,7 @@ async def answered(state: ServerState, stored: StoredObject, asked: WhatIfAsked)
         return {name: stated.get(name) for name in _TOLD}
 
     header = {
-        "object_id": stored.object_id,
+        "object_id": subject.shown.object_id,
         "model_version": card.version,
         "before": await run_in_threadpool(verdict, answer.before),
         "now": await run_in_threadpool(verdict, answer.now),

@@ -14,6 +14,7 @@ from dashboard.commands import (
     ingest,
     models,
     new,
+    people,
     score,
     serve,
     simulate,
@@ -48,5 +49,6 @@ COMMANDS: dict[str, Command] = {
     "evaluate": evaluate,
     "counterfactual": counterfactual,
     "models": models,
+    "people": people,
     "doctor": doctor,
 }

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dashboard.commands.serve import add_server_arguments
+from dashboard.commands.serve import add_server_arguments, check_signing_in
 
 if TYPE_CHECKING:
     from data.campaign import Campaign
@@ -35,11 +35,14 @@ def run(arguments: Namespace) -> None:
     from dashboard.serving import Listening
 
     # A port that is taken is known before anything is made.
-    with Listening(arguments.host, arguments.port, anyone=arguments.allow_anyone) as listening:
+    with Listening(arguments.host, arguments.port) as listening:
         campaign = demo_campaign(arguments.path)
+        check_signing_in(campaign, arguments)
         scoring = start_child(score_quietly, campaign.path, None, name="lensvet-scoring")
         try:
-            serve_until_stopped(campaign, listening, inspector=arguments.inspector)
+            serve_until_stopped(
+                campaign, listening, inspector=arguments.inspector, signs_in=arguments.sign_in
+            )
         finally:
             stop_child(scoring)
 

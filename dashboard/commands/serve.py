@@ -30,9 +30,9 @@ def add_server_arguments(parser: ArgumentParser) -> None:
         "--inspector", help="who votes until somebody says another name (default: your login name)"
     )
     parser.add_argument(
-        "--allow-anyone",
+        "--sign-in",
         action="store_true",
-        help="listen beyond this machine, although whoever reaches the port can vote under any name",
+        help="people sign in also on this machine, as always beyond it; for a server behind a proxy",
     )
 
 
@@ -49,11 +49,22 @@ def run(arguments: Namespace) -> None:
     from data.campaign import open_campaign
 
     campaign = open_campaign(arguments.campaign)
-    with Listening(arguments.host, arguments.port, anyone=arguments.allow_anyone) as listening:
-        serve_until_stopped(campaign, listening, inspector=arguments.inspector)
+    check_signing_in(campaign, arguments)
+    with Listening(arguments.host, arguments.port) as listening:
+        serve_until_stopped(campaign, listening, inspector=arguments.inspector, signs_in=arguments.sign_in)
 
 
-def serve_until_stopped(campaign: "Campaign", listening: "Listening", *, inspector: str | None) -> None:
+def check_signing_in(campaign: "Campaign", arguments: Namespace) -> None:
+    """Refuse addresses beyond this machine, and --sign-in, while nobody could sign in."""
+    from dashboard.serving import check_people, is_loopback
+
+    if arguments.sign_in or not is_loopback(arguments.host):
+        check_people(campaign, arguments.host)
+
+
+def serve_until_stopped(
+    campaign: "Campaign", listening: "Listening", *, inspector: str | None, signs_in: bool = False
+) -> None:
     """Serve, and say where once the server answers."""
     from dashboard.serving import login_name, serve
 
@@ -61,5 +72,6 @@ def serve_until_stopped(campaign: "Campaign", listening: "Listening", *, inspect
         campaign,
         listening,
         inspector=inspector or login_name(),
+        signs_in=signs_in,
         on_ready=lambda: print(f"LensVet is at {listening.url} (Ctrl-C stops it)", flush=True),
     )

@@ -2,10 +2,10 @@
 
 import panel as pn
 
-from dashboard.components.stage import Stage
+from dashboard.components.browser_page import browser_page
 from dashboard.state import ServerState
 
 
 def vet_page(state: ServerState) -> pn.viewable.Viewable:
     """A new page for one browser. The stage asks the API for everything that `state` holds."""
-    return Stage(sizing_mode="fixed", width=0, height=0)
+    return browser_page(script="stage/vet.js", style="stage.css")

@@ -12,6 +12,7 @@ import panel as pn
 from markupsafe import Markup
 
 from dashboard.components.why import WhyFrame
+from dashboard.identity import COOKIE, person_by_name
 from dashboard.state import ServerState
 
 _STYLE = ["assets/why.css"]
@@ -19,17 +20,30 @@ _BLIND = (
     "This campaign is blind first: what the network says of its objects, and what they are, would be told here before "
     'people have graded them. Once grading is over, set reveal = "open" in campaign.toml and start lensvet serve again.'
 )
+_IN_SESSION = (
+    "You are in a group session that is open: what the network says of its objects would be told here before "
+    "your blind grades. This page opens again when the session is closed."
+)
 
 
 def why_page(state: ServerState) -> pn.viewable.Viewable:
     """A new page for one browser; in a blind-first campaign it says only why there is nothing."""
     frame = WhyFrame()
-    if state.is_blind_first:
-        said = Markup('<p class="problem" data-testid="problem">{}</p>').format(_BLIND)
+    if state.is_blind_first or _is_in_open_session(state):
+        words = _BLIND if state.is_blind_first else _IN_SESSION
+        said = Markup('<p class="problem" data-testid="problem">{}</p>').format(words)
         return _page(frame, html(_bar(state)), html(said))
     body = pn.Column(html(Markup('<p class="dim">Counting…</p>')), sizing_mode="stretch_width", margin=0)
     pn.state.onload(partial(_fill, state, frame, body))
     return _page(frame, html(_bar(state)), body)
+
+
+def _is_in_open_session(state: ServerState) -> bool:
+    # Where people sign in, the guard has asked already; here a name is enough.
+    if state.signing_in is not None:
+        return False
+    person = person_by_name(pn.state.cookies.get(COOKIE), default=state.inspector)
+    return bool(state.inspections.open_to(person.account))
 
 
 async def _fill(state: ServerState, frame: WhyFrame, body: pn.Column) -> None:

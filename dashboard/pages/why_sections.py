@@ -22,9 +22,9 @@ from dashboard.reports.wording import counted
 from dashboard.state import ServerState
 from data.errors import LensVetError
 from data.objects import StoredObject
+from data.shares import Share
 from data.votes import FLAGS
 from lensmodel.errors import EvaluationError
-from lensmodel.evaluation.intervals import Share
 from lensmodel.evaluation.responses import (
     OPERATING_POINTS,
     OperatingPoint,

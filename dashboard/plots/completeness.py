@@ -12,7 +12,7 @@ import holoviews as hv
 import numpy as np
 
 from dashboard.plots.style import bars, colour_of, dots, framed, line, log_ticks, percent_ticks
-from lensmodel.evaluation.intervals import Share
+from data.shares import Share
 from lensmodel.evaluation.responses import Partition
 
 BINS = "bins"  # the source in which bins are selected

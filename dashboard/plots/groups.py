@@ -8,8 +8,8 @@ import numpy as np
 from bokeh.models import CrosshairTool, Span
 
 from dashboard.plots.style import GUIDE, bars, colour_of, dots, framed, line, log_ticks, percent_ticks
+from data.shares import Interval
 from lensmodel.evaluation.figures import GroupFigures
-from lensmodel.evaluation.intervals import Interval
 
 _ROW_PX = 26
 _SPREAD = 0.6  # of the space between two rows, shared by the models

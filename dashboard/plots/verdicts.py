@@ -6,7 +6,7 @@ import holoviews as hv
 import numpy as np
 
 from dashboard.plots.style import GUIDE, bars, colour_of, dots, framed, guide, line, percent_ticks
-from lensmodel.evaluation.intervals import wilson
+from data.shares import wilson
 from lensmodel.evaluation.metrics import PurityCurve, Reliability, RocCurve
 
 _POINTS = 400  # of a drawn curve; more would not show and make the page heavy

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dashboard.reports.wording import counted
+from data.shares import Share
 from lensmodel.evaluation.agreement_figures import Separation
-from lensmodel.evaluation.intervals import Share
 from lensmodel.evaluation.metrics import Claims
 from lensmodel.evaluation.responses import OperatingPoint, Partition, difference_interval, share_of
 from lensmodel.probes import Profile

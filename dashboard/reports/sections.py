@@ -19,10 +19,10 @@ from dashboard.plots.positions import error_plot, pull_plot
 from dashboard.plots.verdicts import purity_plot, reliability_plot, roc_plot, threshold_plot
 from dashboard.reports.tables import GroupTable, lens_tables, nonlens_tables, passed_tables
 from dashboard.reports.wording import prior_note
+from data.shares import Share
 from lensmodel.evaluation.breakdowns import CATEGORIES, QUANTITIES
 from lensmodel.evaluation.comparison import Comparison
 from lensmodel.evaluation.figures import AS_BRIGHT_MAG, GroupFigures
-from lensmodel.evaluation.intervals import Share
 from lensmodel.evaluation.metrics import purity_curve, reliability, roc_curve
 from lensmodel.evaluation.thresholds import Passed
 

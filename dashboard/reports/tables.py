@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboard.reports.wording import shown, shown_interval
+from data.shares import Interval, Share
 from lensmodel.evaluation.figures import GroupFigures
-from lensmodel.evaluation.intervals import Interval, Share
 from lensmodel.evaluation.thresholds import AtThreshold
 
 _ERRORS = tuple(f"position_error_{part}_arcsec" for part in ("median", "p68", "p95"))

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from data.shares import Share
 from lensmodel.evaluation.agreement_figures import Separation, agreement_figures
 from lensmodel.evaluation.comparison import Comparison, ModelReport
 from lensmodel.evaluation.figures import GroupFigures
-from lensmodel.evaluation.intervals import Share
 
 _FEW = 1000  # non-lenses: with fewer, 0.1 % of them is no object
 

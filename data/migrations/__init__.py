@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from data.errors import CampaignError
 
-HEAD = "0002"
+HEAD = "0003"
 _FOLDER = Path(__file__).parent
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from data.shares import Interval, Z, wilson
 from lensmodel.evaluation.figures import Judged
-from lensmodel.evaluation.intervals import Interval, Z, wilson
 from lensmodel.evaluation.metrics import auroc
 
 RIGHT_ARCSEC = 0.5  # from the lens: a right place

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lensmodel.evaluation.intervals import Counts, Interval, bootstrap, share_interval
+from data.shares import Interval
+from lensmodel.evaluation.intervals import Counts, bootstrap, share_interval
 from lensmodel.evaluation.metrics import Numbers
 from lensmodel.evaluation.resamples import Statistic, Values, pull_spreads
 

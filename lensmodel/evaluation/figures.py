@@ -6,15 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from data.shares import Interval, Share
 from lensmodel.evaluation.breakdowns import CATEGORIES, QUANTITIES, Group, bins_of, categories_of, subtypes_of
-from lensmodel.evaluation.intervals import (
-    Counts,
-    Interval,
-    Share,
-    bootstrap,
-    percentile_interval,
-    share_interval,
-)
+from lensmodel.evaluation.intervals import Counts, bootstrap, percentile_interval, share_interval
 from lensmodel.evaluation.metrics import (
     Claims,
     Numbers,

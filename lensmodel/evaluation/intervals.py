@@ -1,38 +1,17 @@
 """How sure a figure is: bootstrap intervals, Wilson's for shares, and those of percentiles."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 
+from data.shares import LEVEL, Interval, wilson
 from lensmodel.evaluation.metrics import Numbers
 
-Interval = tuple[float, float]
 Counts = NDArray[np.int64]
 
-LEVEL = 0.95
 _COUNTS_AT_ONCE = 1_000_000  # some 8 MB for each array of them
-Z = 1.959963984540054  # of a Gaussian, for LEVEL
-
-
-@dataclass(frozen=True)
-class Share:
-    """Some of a number of objects."""
-
-    number: int
-    of: int
-
-    @property
-    def value(self) -> float:
-        """NaN of none."""
-        return self.number / self.of if self.of else float("nan")
-
-    @property
-    def interval(self) -> Interval:
-        """95 %, Wilson's."""
-        return wilson(self.number, self.of)
 
 
 def bootstrap(
@@ -61,20 +40,6 @@ def bootstrap(
         for first in range(0, resamples, at_once)
     ]
     return _centred_percentiles(np.concatenate(drawn), measured)
-
-
-def wilson(successes: int, trials: int) -> Interval:
-    """95 % interval of a share; not of zero width where all or none succeed (Wilson 1927, JASA 22, 209).
-
-    >>> [round(bound, 3) for bound in wilson(5, 5)]
-    [0.566, 1.0]
-    """
-    if not trials:
-        return float("nan"), float("nan")
-    share, z2 = successes / trials, Z**2
-    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = Z / (1 + z2 / trials) * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
 def percentile_interval(values: ArrayLike, percent: float) -> Interval:

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterable, Mapping
 
+from data.shares import Interval, Share
 from lensmodel.evaluation.agreement_figures import Separation, agreement_figures
 from lensmodel.evaluation.breakdowns import CATEGORIES, QUANTITIES
 from lensmodel.evaluation.comparison import Comparison, ModelReport
 from lensmodel.evaluation.figures import ERROR_PERCENTS, GroupFigures, Judged, ModelFigures, Placement
-from lensmodel.evaluation.intervals import Interval, Share
 from lensmodel.evaluation.metrics import expected_calibration_error
 from lensmodel.evaluation.thresholds import AtThreshold, Passed
 

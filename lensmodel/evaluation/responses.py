@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from data.shares import Interval, Share
 from lensmodel.errors import EvaluationError
 from lensmodel.evaluation.breakdowns import CATEGORIES, QUANTITIES, Group, bins_of, categories_of, subtypes_of
-from lensmodel.evaluation.intervals import Interval, Share
 from lensmodel.evaluation.metrics import Claims, Numbers, allowed_false_positives, threshold_at
 from lensmodel.evaluation.truth import Truth
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.shares import Share
 from lensmodel.evaluation.figures import Judged
-from lensmodel.evaluation.intervals import Share
 from lensmodel.evaluation.metrics import Claims, threshold_at
 from lensmodel.evaluation.truth import Truth
 

@@ -2,7 +2,7 @@
 
 import { decodeMap, decodePlanes, decodeWhatIf } from "./frames.js";
 
-const API = "/api/v1";
+export const API = "/api/v1";
 const PLANES_KEPT_BYTES = 192 * 2 ** 20;
 const DETAILS_KEPT = 400;
 

@@ -13,7 +13,7 @@ export class Grading {
     const scope = [campaign.id, campaign.inspector].map(encodeURIComponent).join(":");
     const meant = new URLSearchParams({ campaign: campaign.id, inspector: campaign.inspector });
     this.refusedPrefix = `lensvet:refused:${scope}:`;
-    this.sessionId = crypto.randomUUID?.() ?? String(Math.random());
+    this.sessionId = campaign.session?.id ?? crypto.randomUUID?.() ?? String(Math.random());
     this.drafts = new Drafts(scope);
     this.stopwatch = new Stopwatch();
     this.decisions = []; // what `undo` takes back: {entry, vote, before}
@@ -36,7 +36,7 @@ export class Grading {
 
   /** What was decided before, so that back, undo and the strip go on after a reload. */
   async restoreHistory() {
-    const { votes } = await getJson("votes", { limit: HISTORY });
+    const { votes } = await getJson("votes", { limit: HISTORY, session_id: this.campaign.session?.id });
     const known = new Set(votes.map(({ vote_id: id }) => id));
     const waiting = this.outbox.waiting().map(({ vote }) => vote).filter(({ vote_id: id }) => !known.has(id));
     const entries = new Map();

@@ -17,6 +17,7 @@ export function header({ campaign, actions }) {
     label: "Network", title: "Network whose scores order the queue and whose maps are shown", testId: "model", value: "",
     options: [], onChange: (value) => actions.reorder({ model: value }),
   });
+  const { session } = campaign;
   const place = h("span", { class: "place", "data-testid": "progress" });
   const bar = h("progress", { max: 1, value: 0, "aria-label": "share of candidates graded" });
   const scoring = h("span", { class: "scoring", "data-testid": "scoring", title: "Candidates that the network has scored so far" });
@@ -25,11 +26,12 @@ export function header({ campaign, actions }) {
     class: "plain refused", title: "Votes that the server did not take, with its reasons: save them as a file",
     "data-testid": "refused", onclick: actions.saveRefused, hidden: true,
   });
-  const person = h("button", { class: "plain", title: "Who grades: change the name", "data-testid": "inspector", onclick: actions.rename });
+  const person = h("button", { class: "plain", title: campaign.signs_in ? `${campaign.inspector}, ${campaign.role}: sign out (N)` : "Who grades: change the name", "data-testid": "inspector", onclick: actions.rename });
   const theme = h("button", { class: "plain", title: "Light or dark (y)", onclick: actions.theme, "aria-label": "Light or dark" }, "◐");
   const help = h("button", { class: "plain", title: "All keys (?)", onclick: actions.help, "data-testid": "help" }, keyCap("?"));
   const why = h("a", { href: "why", title: "What the network responds to (W)", "data-testid": "why" }, "why");
-  why.hidden = campaign.reveal !== "open";
+  why.hidden = campaign.reveal !== "open" || (campaign.signs_in && campaign.role === "inspector");
+  const group = h("a", { href: "group", title: "Group sessions (G)", "data-testid": "group" }, "group");
   const jump = h("input", {
     type: "text", class: "jump", placeholder: "jump to id (j)", title: "Jump to an object id (j), then Enter",
     "aria-label": "Jump to an object id", "data-testid": "jump", spellcheck: "false", autocomplete: "off",
@@ -41,9 +43,9 @@ export function header({ campaign, actions }) {
   });
   const element = h("header", {},
     h("strong", { class: "brand" }, "LensVet"),
-    h("span", { class: "campaign", title: campaign.title }, campaign.title),
-    h("label", {}, h("span", { class: "dim" }, "queue"), order.element), show.element, model.element, jump,
-    bar, place, scoring, h("span", { class: "spring" }), refused, saved, person, why, theme, help);
+    h("span", { class: "campaign", title: campaign.title }, session ? session.title : campaign.title),
+    ...(session ? [show.element] : [h("label", {}, h("span", { class: "dim" }, "queue"), order.element), show.element, model.element, jump]),
+    bar, place, scoring, h("span", { class: "spring" }), refused, saved, person, group, why, theme, help);
 
   return {
     element,
@@ -60,7 +62,7 @@ export function header({ campaign, actions }) {
       setText(place, `${graded.toLocaleString("en")} of ${total.toLocaleString("en")} graded${rate ? ` · ${rate.toLocaleString("en")} /h` : ""}`);
       place.title = `${graded} graded, ${skipped} skipped, of ${total}`;
       bar.value = total ? graded / total : 0;
-      const finished = !models.length || scored >= total;
+      const finished = !models.length || scored >= total || Boolean(session);
       setText(scoring, finished ? "" : `scoring… ${scored.toLocaleString("en")}`);
       scoring.hidden = finished;
       setText(saved, savedText(outbox));

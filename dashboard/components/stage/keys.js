@@ -55,6 +55,12 @@ export const KEYS = [
     [[";"], "overlay fainter", "adjust", ["opacity", -0.1]],
     [["'"], "overlay stronger", "adjust", ["opacity", 0.1]],
   ]],
+  ["Together (in a group session)", [
+    [["G"], "to the sessions: /group", "group"],
+    [["L"], "follow who presents, or look on your own", "follow"],
+    [["P"], "present to everybody (leads)", "present"],
+    [["R"], "close or open the round (leads)", "round"],
+  ]],
   ["Page", [
     [["y"], "light or dark", "theme"],
     [["Y"], "copy id and position", "copy"],

@@ -18,6 +18,7 @@ export class Queue {
     this.progress = { total: 0, scored: 0, graded: 0, skipped: 0 };
     this.version = null;
     this.exhausted = false;
+    this.isPinned = () => false; // somebody presents: a grade does not move on
     this.from = 0; // before this place in the server's list nothing new is expected
   }
 
@@ -66,6 +67,7 @@ export class Queue {
 
   /** To the next candidate that has no decision yet. */
   advance() {
+    if (this.isPinned()) return this.onChange();
     const undecided = this.visited.findIndex((entry, index) => index > this.at && entry.decision === undefined);
     if (undecided >= 0) this.at = undecided;
     else if (!this.takeNext()) this.at = this.visited.length;
@@ -139,7 +141,7 @@ export class Queue {
   }
 
   /** Take over the server's counts; while votes are on their way, ours are ahead. */
-  count({ total, scored, graded, skipped }) {
-    Object.assign(this.progress, { total, scored }, this.isSettled() ? { graded, skipped } : {});
+  count({ total, scored, graded, skipped, waiting = false, session_state: state = null }) {
+    Object.assign(this.progress, { total, scored, waiting, state }, this.isSettled() ? { graded, skipped } : {});
   }
 }

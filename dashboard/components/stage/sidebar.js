@@ -7,7 +7,7 @@ import { writtenOffset, writtenP } from "./words.js";
 const DISAGREEING = 0.2; // where/why below: 7 in 100 right responses of evidence-net to simulations, 69 in 100 of those elsewhere
 
 export function sidebar({ campaign, actions }) {
-  const parts = [identity(actions), verdict(), decision(campaign, actions), catalogue(), history(campaign)];
+  const parts = [identity(campaign, actions), verdict(), decision(campaign, actions), catalogue(), history(campaign)];
   return {
     element: h("aside", {}, parts.map(({ element }) => element)),
     update: (state) => parts.forEach((part) => part.update(state)),
@@ -16,7 +16,7 @@ export function sidebar({ campaign, actions }) {
   };
 }
 
-function identity(actions) {
+function identity({ session }, actions) {
   const name = h("h1", { "data-testid": "object-id" });
   const position = h("span", { class: "tabular" });
   const rank = h("span", { class: "dim tabular", title: "Place in this order of the queue", "data-testid": "rank" });
@@ -29,14 +29,19 @@ function identity(actions) {
     element,
     update({ current, cutout, details, queue }) {
       setText(rank, current?.rank ? `${current.rank.toLocaleString("en")} of ${queue.progress.total.toLocaleString("en")}` : "");
-      setText(name, current?.object_id ?? "");
-      name.title = current?.object_id ?? "";
-      const known = cutout && cutout.ra_deg != null && cutout.dec_deg != null;
-      setText(position, !cutout ? "" : known
-        ? `${formatRa(cutout.ra_deg)} ${formatDec(cutout.dec_deg)} · ${cutout.ra_deg.toFixed(5)} ${cutout.dec_deg.toFixed(5)}°`
-        : "no position on the sky");
-      sky.hidden = !known;
-      if (known) sky.href = `https://sky.esa.int/esasky/?target=${cutout.ra_deg}%20${cutout.dec_deg}&fov=0.02&cooframe=J2000&sci=true`;
+      const isTicket = Boolean(session && current);
+      const known = details?.object_id === current?.object_id ? details : null;
+      const title = isTicket ? known?.name ?? `candidate ${current.object_id.slice(0, 6)}` : current?.object_id ?? "";
+      setText(name, title);
+      name.title = isTicket && !known?.name ? "Its id and place come after your grade" : title;
+      // In a session the pixels come without their place on the sky; what may be told comes with the details.
+      const at = isTicket ? known : cutout;
+      const isPlaced = at && at.ra_deg != null && at.dec_deg != null;
+      setText(position, !cutout ? "" : isPlaced
+        ? `${formatRa(at.ra_deg)} ${formatDec(at.dec_deg)} · ${at.ra_deg.toFixed(5)} ${at.dec_deg.toFixed(5)}°`
+        : isTicket && !known?.name ? "id and place: after your grade" : "no position on the sky");
+      sky.hidden = !isPlaced;
+      if (isPlaced) sky.href = `https://sky.esa.int/esasky/?target=${at.ra_deg}%20${at.dec_deg}&fov=0.02&cooframe=J2000&sci=true`;
       const said = details?.warnings ?? [];
       if (warnings.dataset.said !== said.join()) {
         warnings.dataset.said = said.join();

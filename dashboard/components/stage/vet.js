@@ -13,6 +13,7 @@ import { viewsOf } from "./scene.js";
 import { DEFAULTS, loadSettings, saveSettings, within } from "./settings.js";
 import { sidebar } from "./sidebar.js";
 import { strip } from "./strip.js";
+import { Together } from "./together.js";
 import { toolbar } from "./toolbar.js";
 import { chosen } from "./votes.js";
 import { FILLS, WhatIf } from "./what_if.js";
@@ -26,10 +27,26 @@ const NOTICE_MS = 8000;
 
 /** Build the page in `root`. Returns what removes it. */
 export async function mount(root) {
-  const campaign = await getJson("campaign");
+  const sessionId = new URLSearchParams(window.location.search).get("session");
+  const campaign = await describedOnceAnswered(sessionId);
   const vet = new Vet(root, campaign);
   await vet.start();
   return () => vet.destroy();
+}
+
+/** Ask until there is an answer: a page that is opened while the server starts waits for it. */
+async function describedOnceAnswered(sessionId) {
+  for (;;) {
+    try {
+      return await getJson("campaign", { session_id: sessionId });
+    } catch (error) {
+      if (error.status && error.status < 500) {
+        document.body.append(h("p", { class: "problem", "data-testid": "problem" }, error.message, " ", h("a", { href: "/group" }, "to the sessions")));
+        throw error;
+      }
+      await new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
+    }
+  }
 }
 
 class Vet {
@@ -42,7 +59,7 @@ class Vet {
     this.marking = null; // {kind, at} while the crosshair is out
     this.outboxState = { unacked: 0, offline: false };
     this.queue = new Queue({
-      fetchPage: (parameters) => getJson("queue", parameters), onChange: () => this.show(),
+      fetchPage: (parameters) => this.fetchPage(parameters), onChange: () => this.show(),
       isSettled: () => this.grading.outbox.unacked === 0,
     });
     this.grading = new Grading({
@@ -50,6 +67,11 @@ class Vet {
       say: (words) => this.say(words), onOutbox: (state) => this.outboxChanged(state), onStored: (vote) => this.wantDetails(vote.object_id),
     });
     this.whatIf = new WhatIf({ onChange: () => this.experimentChanged(), mapMethod: () => this.explanation.method });
+    this.together = campaign.session && new Together({
+      campaign, show: (entry) => this.queue.goTo(entry), look: (settings) => this.lookAs(settings), renew: (objectId) => this.renew(objectId),
+      now: () => ({ entry: this.painted?.entry ?? null, settings: this.settings }), say: (words) => this.say(words),
+    });
+    this.queue.isPinned = () => Boolean(this.together?.isPinned);
     this.build(root);
   }
 
@@ -61,12 +83,13 @@ class Vet {
     this.painter.badges.prepend(this.whatIf.verdict);
     this.toolbar = toolbar({ actions, settings: this.settings, whatIf: this.whatIf });
     this.sidebar = sidebar({ campaign, actions });
+    if (this.together) this.sidebar.element.append(this.together.discussion.element);
     this.strip = strip({ actions, thumbnail: (objectId) => this.thumbnail(objectId) });
     this.help = helpSheet();
     this.notice = h("div", { class: "notice", role: "alert", "data-testid": "notice", hidden: true });
     this.stage = h("main", { class: "stage", "data-testid": "stage", "data-object-id": "", "data-unacked": "0" },
       h("div", { class: "left" }, this.painter.element, this.painter.readout, this.toolbar.element), this.painter.bands, this.sidebar.element);
-    this.root = h("div", { class: "vet" }, this.header.element, this.notice, this.stage, this.strip.element, this.help.element);
+    this.root = h("div", { class: "vet" }, this.header.element, this.together?.element ?? "", this.notice, this.stage, this.strip.element, this.help.element);
     root.replaceChildren(this.root);
     this.keyboard = new Keyboard({
       actions, terms: { contaminant: campaign.contaminants, tag: campaign.tags, flag: campaign.flags },
@@ -94,6 +117,10 @@ class Vet {
       experimenting: () => this.whatIf.isOn,
       chord: (name) => this.keyboard.chord(name),
       help: () => this.help.toggle(),
+      group: () => window.location.assign("/group"),
+      present: () => this.together?.togglePresent(),
+      round: () => this.together?.toggleRound(),
+      follow: () => this.together?.toggleFollow(),
       why: () => this.header.openWhy(),
       comment: () => this.sidebar.commentField.focus(),
       jump: () => this.header.jump(),
@@ -115,6 +142,12 @@ class Vet {
 
   /** In the order that was chosen last in this campaign; in the default one if that is not to be had any more. */
   async startQueue() {
+    if (this.campaign.session) {
+      const show = new URLSearchParams(window.location.search).get("show") ?? "todo";
+      await this.queue.start({ show: show === "todo" ? "" : show });
+      this.queue.settings.show = show;
+      return;
+    }
     this.orderKey = `lensvet:order:${this.campaign.id}`;
     const { order, model } = JSON.parse(localStorage.getItem(this.orderKey) ?? "{}");
     await this.queue.start({ order, model }).catch(() => this.queue.start({ order: null, model: null }));
@@ -124,7 +157,8 @@ class Vet {
   async openAsked() {
     const asked = new URLSearchParams(window.location.search).get("object");
     if (!asked) return;
-    window.history.replaceState(null, "", window.location.pathname);
+    const { session } = this.campaign;
+    window.history.replaceState(null, "", window.location.pathname + (session ? `?session=${encodeURIComponent(session.id)}` : ""));
     await this.jumpTo(asked);
   }
 
@@ -135,6 +169,7 @@ class Vet {
     this.whatIf.leave();
     this.keyboard.destroy();
     this.grading.destroy();
+    this.together?.destroy();
     this.painter.destroy();
     this.root.remove();
   }
@@ -143,7 +178,7 @@ class Vet {
   async poll() {
     const { outbox } = this.grading;
     try {
-      const [page, { id, inspector, models, methods }] = await Promise.all([getJson("queue", { ...this.queue.settings, limit: 1 }), getJson("campaign")]);
+      const [page, { id, inspector, models, methods }] = await Promise.all([this.fetchPage({ ...this.queue.settings, limit: 1 }), getJson("campaign", { session_id: this.campaign.session?.id })]);
       if (id !== this.campaign.id || inspector !== this.campaign.inspector) {
         this.say("Another campaign or inspector is at this address now: reload the page. Votes on their way are kept here.");
         this.pollTimer = setTimeout(() => this.poll(), POLL_MS);
@@ -151,6 +186,8 @@ class Vet {
       }
       Object.assign(this.campaign, { models, methods });
       this.queue.count(page);
+      // What a session gives out changes with what others do.
+      if (this.campaign.session && page.items.length && !this.queue.upcoming.length) await this.queue.refill(true);
       if (page.version !== this.queue.version) await this.scoresArrived();
       if (outbox.offline) {
         outbox.offline = false;
@@ -158,11 +195,29 @@ class Vet {
         outbox.flush();
       }
       this.show();
-    } catch {
+    } catch (error) {
+      if (error.status === 401) this.say("Your sign-in has ended: sign in again in a new tab (/sign-in), and go on here. Votes are kept.");
       outbox.offline = true;
       outbox.report();
     }
     this.pollTimer = setTimeout(() => this.poll(), POLL_MS);
+  }
+
+  fetchPage(parameters) {
+    const { session } = this.campaign;
+    return getJson("queue", session ? { show: parameters.show, offset: parameters.offset, limit: parameters.limit, session_id: session.id } : parameters);
+  }
+
+  /** The stage as somebody else sees it; what one likes oneself stays in the browser. */
+  lookAs(settings) {
+    Object.assign(this.settings, settings);
+    this.wantMap();
+    this.paintAndRefresh();
+  }
+
+  renew(objectId) {
+    this.candidates.forgetDetails(objectId);
+    this.wantDetails(objectId);
   }
 
   async scoresArrived() {
@@ -209,7 +264,8 @@ class Vet {
   }
 
   emptyWords() {
-    const { total, graded } = this.queue.progress;
+    const { total, graded, waiting, state } = this.queue.progress;
+    if (this.campaign.session) return sessionWords({ total, waiting, state });
     if (!total) return "This campaign has no candidates yet: lensvet ingest CAMPAIGN SOURCE";
     if (graded >= total) return "Every candidate has your grade. Export: lensvet export CAMPAIGN catalogue.fits, or change the queue above.";
     return "Nothing is left in this queue. Choose other candidates above, or go back with ←.";
@@ -238,6 +294,7 @@ class Vet {
     this.grading.stopwatch.start(entry.object_id);
     this.wantDetails(entry.object_id);
     this.wantMap();
+    this.together?.moved();
     requestAnimationFrame(() => setTimeout(() => this.prefetch()));
   }
 
@@ -345,6 +402,8 @@ class Vet {
   refresh() {
     const state = this.state();
     for (const part of [this.header, this.toolbar, this.sidebar]) part.update(state);
+    this.together?.discussion.update(state);
+    this.together?.moved();
     this.updateStrip();
   }
 
@@ -647,7 +706,15 @@ class Vet {
     this.refresh();
   }
 
+  async signOut() {
+    if (this.grading.outbox.unacked) return this.say("Votes are still on their way: sign out when they are saved.");
+    if (!window.confirm(`Sign out ${this.campaign.inspector}?`)) return;
+    await postJson("sign-out", {});
+    window.location.assign("/sign-in");
+  }
+
   async rename() {
+    if (this.campaign.signs_in) return this.signOut();
     if (this.grading.outbox.unacked) return this.say("Votes are still on their way: change the name when they are saved.");
     const name = window.prompt("Who grades? Votes are kept under this name.", this.campaign.inspector)?.trim();
     if (!name || name === this.campaign.inspector) return;
@@ -655,4 +722,11 @@ class Vet {
     if (status < 300) window.location.reload();
     else this.say(body?.detail ?? "The name was not accepted.");
   }
+}
+
+function sessionWords({ total, waiting, state }) {
+  if (state === "paused") return "The session is paused. This page goes on by itself when it is resumed.";
+  if (state === "closed") return "The session is closed. Thank you. What came of it: /group";
+  if (waiting) return "All that is left is on other screens now. What comes back appears here by itself.";
+  return total ? "You have graded all that the session has for you. Thank you. What came of it: /group" : "The session has nothing for you.";
 }

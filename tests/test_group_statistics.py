@@ -1,0 +1,124 @@
+"""What is told of a group session in numbers: hand-worked cases, laws, and estimates that cover the truth."""
+
+import numpy as np
+import pytest
+
+from data.consensus import summarise
+from data.inspector_report import Look, inspector_reports
+from data.retirement import RetirementRule, is_decided
+from data.reveal_effect import RevealedPair, reveal_effect
+from data.shares import Share
+from data.thresholds import thresholds_of
+from tests.fixtures.teams import simulated_team
+
+
+def test_a_report_worked_by_hand():
+    looks = [
+        Look("Ivo", "lens-1", "A", elapsed_ms=2_000),
+        Look("Ivo", "lens-2", "C", elapsed_ms=4_000),
+        Look("Ivo", "ring", "X", elapsed_ms=6_000),
+        Look("Ivo", "a", "B", elapsed_ms=700_000),
+        Look("Ivo", "a", "A", is_repeat=True, elapsed_ms=8_000),
+        Look("Ivo", "lens-1", "A", is_repeat=True),
+        Look("Ines", "a", "X"),
+        Look("Ines", "ring", "X"),
+    ]
+    report = inspector_reports(looks, {"lens-1": True, "lens-2": True, "ring": False})["Ivo"]
+    assert report.grades == 4
+    assert report.grades_of_lenses == {"A": 1, "B": 0, "C": 1, "X": 0}
+    assert report.lenses_found == Share(1, 2)
+    assert report.non_lenses_told == Share(1, 1)
+    assert (report.bias.value, report.bias.objects) == (1.0, 2)  # +2 on `a`, 0 on `ring`
+    assert report.bias.standard_error == pytest.approx(1.0)
+    assert (report.same_on_repeats, report.near_on_repeats) == (Share(1, 2), Share(2, 2))
+    assert (report.seconds.median, report.seconds.breaks) == (5.0, 1)
+
+
+def test_biases_of_two_who_saw_the_same_cancel():
+    rng = np.random.default_rng(3)
+    looks = [Look(name, str(n), "ABCX"[rng.integers(4)]) for n in range(40) for name in ("Ivo", "Ines")]
+    reports = inspector_reports(looks, {})
+    assert reports["Ivo"].bias.value == pytest.approx(-reports["Ines"].bias.value)
+
+
+def test_somebody_without_known_objects_or_repeats_is_told_so():
+    report = inspector_reports([Look("Ivo", "a", "A")], {})["Ivo"]
+    assert report.lenses_found.of == report.same_on_repeats.of == report.bias.objects == 0
+    assert np.isnan([report.lenses_found.value, report.bias.value, report.seconds.median, report.kappa]).all()
+
+
+def test_an_object_is_done_at_its_quorum_and_clear_ones_before_if_so_agreed():
+    counts = [[0, 0, 0, 3], [0, 0, 1, 2], [3, 0, 0, 0], [0, 0, 0, 2], [6, 0, 0, 0], [1, 0, 0, 2]]
+    assert list(is_decided(counts, RetirementRule(6))) == [False] * 4 + [True, False]
+    assert list(is_decided(counts, RetirementRule(6, early=True))) == [True, False, False, False, True, False]
+    p_lens = [0.5, 1e-9, 0.99, 1e-9, 0.5, 1e-9]
+    early = is_decided(counts, RetirementRule(6, early=True), p_lens)
+    assert list(early) == [True, True, True, False, True, False]  # the last is disputed
+
+
+def test_more_grades_undo_no_decision_by_quorum():
+    rng = np.random.default_rng(1)
+    counts = rng.integers(0, 3, (200, 4))
+    before = is_decided(counts, RetirementRule(5))
+    counts[np.arange(200), rng.integers(0, 4, 200)] += 1
+    assert is_decided(counts, RetirementRule(5))[before].all()
+
+
+def test_what_the_reveal_changed_worked_by_hand():
+    pairs = [
+        RevealedPair("Ivo", "C", "A", 0.9, True),  # up, towards the model, towards truth
+        RevealedPair("Ivo", "B", "X", 0.9, True),  # down, away from both
+        RevealedPair("Ivo", "A", "B", 0.1, False),  # down, towards both
+        RevealedPair("Ines", "A", "A", 0.9, None),
+        RevealedPair("Ines", "A", None),
+    ]
+    effect = reveal_effect(pairs)
+    assert (effect.blind, effect.revised, effect.changed, effect.up, effect.down) == (5, 4, 3, 1, 2)
+    assert (effect.towards_model, effect.from_model, effect.towards_truth, effect.from_truth) == (2, 1, 2, 1)
+
+
+def test_thresholds_need_objects_and_known_ones_of_both_kinds():
+    assert thresholds_of([1.0], [], [0.0]) is None
+    assert thresholds_of([], [3.0], [0.0]) is None
+
+
+def test_completeness_falls_and_purity_is_a_share():
+    rng = np.random.default_rng(5)
+    found = thresholds_of(rng.uniform(0, 3, 300), rng.uniform(1, 3, 60), rng.uniform(0, 2, 60), resamples=50)
+    kept = [row.completeness.value for row in found.rows]
+    assert kept == sorted(kept, reverse=True)
+    assert all(0 <= row.purity.value <= 1 for row in found.rows)
+
+
+def test_weights_count_as_that_many_objects():
+    rng = np.random.default_rng(6)
+    targets, lenses, others = rng.uniform(0, 3, 40), rng.uniform(1, 3, 30), rng.uniform(0, 2, 30)
+    twice = thresholds_of(np.repeat(targets, 2), lenses, others, resamples=0)
+    weighted = thresholds_of(targets, lenses, others, weights=np.full(40, 2.0), resamples=0)
+    assert [row.purity.value for row in weighted.rows] == pytest.approx(
+        [row.purity.value for row in twice.rows]
+    )
+    assert weighted.lenses.value == pytest.approx(twice.lenses.value)
+
+
+def test_estimated_completeness_and_purity_cover_the_truth():
+    """In a session whose truth is known, the 95 % intervals hold it in at least nine sessions of ten."""
+    covered = {"completeness": [], "purity": [], "lenses": []}
+    for seed in range(60):
+        ratings, is_lens = simulated_team(objects=900, inspectors=8, share=0.3, seen=0.8, seed=seed)
+        means = summarise(ratings.counts[:, ::-1]).mean
+        known = np.random.default_rng(seed).random(900) < 0.3
+        targets, truth = means[~known], is_lens[~known]
+        found = thresholds_of(
+            targets, means[known & is_lens], means[known & ~is_lens], resamples=200, seed=seed
+        )
+        row = next(row for row in found.rows if row.threshold == 1.5)
+        selected = targets >= 1.5
+        for name, estimate, value in (
+            ("completeness", row.completeness, selected[truth].mean()),
+            ("purity", row.purity, truth[selected].mean()),
+            ("lenses", found.lenses, truth.sum()),
+        ):
+            covered[name].append(estimate.low <= value <= estimate.high)
+    shares = {name: np.mean(hits) for name, hits in covered.items()}
+    assert min(shares.values()) >= 0.85, shares
