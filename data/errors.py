@@ -43,3 +43,7 @@ class PeopleError(LensVetError):
 
 class InspectionError(LensVetError):
     """A group session cannot be opened or changed as asked."""
+
+
+class BackupError(LensVetError):
+    """A backup cannot be written or restored as asked, or is damaged."""

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.reliability import Estimate
+from data.shares import wilson
 
 THRESHOLDS = (0.5, 1.0, 1.5, 2.0, 2.5)
 Numbers = NDArray[np.float64]
+_LEAST_POWER = 0.05  # a threshold that tells known objects apart no better says nothing of others
 
 
 @dataclass(frozen=True)
@@ -54,45 +56,58 @@ def thresholds_of(
     one over the probability with which each came into the session, where that was a sample. The number of lenses is
     taken at the threshold that tells the known objects apart best (Youden's index).
     """
-    samples = np.asarray(targets, float), np.asarray(lenses, float), np.asarray(others, float)
-    if not all(len(sample) for sample in samples):
+    means, kept_of, passed_of = (np.asarray(some, float) for some in (targets, lenses, others))
+    if not len(means) or not len(kept_of) or not len(passed_of):
         return None
-    weight = np.ones(len(samples[0])) if weights is None else np.asarray(weights, float)
+    weight = np.ones(len(means)) if weights is None else np.asarray(weights, float)
     steps = np.asarray(thresholds, float)
+    kept, passed = ((some[:, np.newaxis] >= steps).sum(axis=0) for some in (kept_of, passed_of))
+    best = int(np.argmax(kept / len(kept_of) - passed / len(passed_of)))
+    measured = _figures(means, weight, kept / len(kept_of), passed / len(passed_of), steps, best)
     rng = np.random.default_rng(seed)
-    measured = _figures(*samples, weight, steps)
     drawn = []
     for _ in range(resamples):
-        of, kept, passed = (rng.integers(len(sample), size=len(sample)) for sample in samples)
-        drawn.append(_figures(samples[0][of], samples[1][kept], samples[2][passed], weight[of], steps))
+        # Rates as Jeffreys' prior leaves them: a handful of known objects that all pass make nothing 100 % sure.
+        rate_kept = rng.beta(kept + 0.5, len(kept_of) - kept + 0.5)
+        rate_passed = rng.beta(passed + 0.5, len(passed_of) - passed + 0.5)
+        chosen = rng.integers(len(means), size=len(means))
+        drawn.append(_figures(means[chosen], weight[chosen], rate_kept, rate_passed, steps, best))
     low, high = _bounds(np.array(drawn), measured)
 
     def estimate(at: int, step: int = 0) -> Estimate:
         return Estimate(float(measured[at, step]), float(low[at, step]), float(high[at, step]))
 
-    rows_of = tuple(
-        Threshold(float(threshold), float(measured[3, n]), estimate(0, n), estimate(1, n), estimate(2, n))
+    def share(count: int, of: int) -> Estimate:
+        return Estimate(count / of, *wilson(count, of))
+
+    rows = tuple(
+        Threshold(
+            threshold=float(threshold),
+            selected=float(measured[_SELECTED, n]),
+            completeness=share(int(kept[n]), len(kept_of)),
+            false_positives=share(int(passed[n]), len(passed_of)),
+            purity=estimate(_PURITY, n),
+        )
         for n, threshold in enumerate(steps)
     )
-    return Thresholds(estimate(4), rows_of)
+    return Thresholds(estimate(_LENSES), rows)
 
 
-def _figures(targets: Numbers, lenses: Numbers, others: Numbers, weight: Numbers, steps: Numbers) -> Numbers:
-    """(figure, threshold): completeness, false positives, purity, selected, lenses."""
-    above = targets[:, np.newaxis] >= steps
-    selected = weight @ above
-    # One of each kind in advance, so that a few known objects never make a rate of 0 or 1.
-    completeness = ((lenses[:, np.newaxis] >= steps).sum(axis=0) + 0.5) / (len(lenses) + 1)
-    passed = ((others[:, np.newaxis] >= steps).sum(axis=0) + 0.5) / (len(others) + 1)
-    best = int(np.argmax(completeness - passed))
+_PURITY, _SELECTED, _LENSES = range(3)
+
+
+def _figures(
+    means: Numbers, weight: Numbers, kept: Numbers, passed: Numbers, steps: Numbers, best: int
+) -> Numbers:
+    """(figure, threshold): purity, selected, lenses. kept, passed : (threshold,), of known lenses and others."""
+    selected = weight @ (means[:, np.newaxis] >= steps)
     total = weight.sum()
-    power = completeness[best] - passed[best]
-    number = (selected[best] - passed[best] * total) / power if power > 0.05 else np.nan
+    power = kept[best] - passed[best]
+    number = (selected[best] - passed[best] * total) / power if power > _LEAST_POWER else np.nan
     number = float(np.clip(number, 0, total))
     with np.errstate(invalid="ignore", divide="ignore"):
-        purity = np.clip(completeness * number / selected, 0, 1)
-    purity = np.where(selected > 0, purity, np.nan)
-    return np.stack([completeness, passed, purity, selected, np.full(len(steps), number)])
+        purity = np.where(selected > 0, np.clip(kept * number / selected, 0, 1), np.nan)
+    return np.stack([purity, selected, np.full(len(steps), number)])
 
 
 def _bounds(drawn: Numbers, measured: Numbers) -> tuple[Numbers, Numbers]:

@@ -10,6 +10,7 @@ from data.reveal_effect import RevealedPair, reveal_effect
 from data.shares import Share
 from data.thresholds import thresholds_of
 from tests.fixtures.teams import simulated_team
+from tests.team_table import RULES, one_session
 
 
 def test_a_report_worked_by_hand():
@@ -122,3 +123,12 @@ def test_estimated_completeness_and_purity_cover_the_truth():
             covered[name].append(estimate.low <= value <= estimate.high)
     shares = {name: np.mean(hits) for name, hits in covered.items()}
     assert min(shares.values()) >= 0.85, shares
+
+
+@pytest.mark.parametrize("quorum", [None, 6])
+def test_a_team_recovers_truth_better_than_its_best_inspector(quorum):
+    """Twelve of known skill, 1,000 objects, 1 % lenses; who is best is chosen with the truth in hand."""
+    sessions = [one_session(seed, quorum) for seed in range(6)]
+    precision = {name: np.mean([session[name][0] for session in sessions]) for name in sessions[0]}
+    for rule in RULES:
+        assert precision[rule] > precision["best inspector alone"], precision

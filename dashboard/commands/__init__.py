@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Protocol
 
 from dashboard.commands import (
+    backup,
     consensus,
     counterfactual,
     demo,
@@ -15,6 +16,7 @@ from dashboard.commands import (
     models,
     new,
     people,
+    restore,
     score,
     serve,
     simulate,
@@ -44,6 +46,8 @@ COMMANDS: dict[str, Command] = {
     "serve": serve,
     "consensus": consensus,
     "export": export,
+    "backup": backup,
+    "restore": restore,
     "simulate": simulate,
     "train": train,
     "evaluate": evaluate,

@@ -91,7 +91,7 @@ function card(session, campaign, isLead, onChanged) {
       setText(presenting, `presented now, ${now.followers} follow`);
       const { objects, decided: done, grades, people } = now.progress;
       share.value = objects ? done / objects : 0;
-      setText(decided, `${done.toLocaleString("en")} of ${objects.toLocaleString("en")} decided · ${grades.toLocaleString("en")} grades by ${people} · ${now.quorum} grades each · scores and other votes ${now.reveal === "after-grade" ? "after your grade" : "when the session is closed"}`);
+      setText(decided, `${done.toLocaleString("en")} of ${objects.toLocaleString("en")} decided · ${grades.toLocaleString("en")} grades by ${people === 1 ? "one person" : `${people} people`} · ${now.quorum} grades each · scores and other votes ${now.reveal === "after-grade" ? "after your grade" : "when the session is closed"}`);
       setText(mine, now.is_member ? `${now.mine.graded.toLocaleString("en")} graded by you, ${now.mine.left.toLocaleString("en")} left` : "you are not in it");
       const words = !now.is_member ? "look" : now.state !== "open" ? "look back" : now.mine.graded ? "go on" : "begin";
       if (go.dataset.words !== words) {
