@@ -37,8 +37,16 @@ from lensmodel.models import DEFAULT_MODEL, ModelCard, model_named
 
 if TYPE_CHECKING:
     from dashboard.judgements import Judgements
+    from dashboard.openid import OpenId
 
 RANKINGS_KEPT = 8
+
+
+def openid_of(campaign: Campaign, secret: bytes) -> "OpenId":
+    """The services with which people sign in; what they need takes a while to import."""
+    from dashboard.openid import OpenId
+
+    return OpenId(dict(campaign.sign_in), campaign.path, secret)
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,7 @@ class ServerState:
         secret = secret_of(campaign.path)
         self.tickets = Tickets(secret)
         self.signing_in = SigningIn(self.people, secret, campaign.identifier) if signs_in else None
+        self.openid = openid_of(campaign, secret) if signs_in and campaign.sign_in else None
         self.catalogue = LiveCatalogue(campaign.catalogue_path)
         self.scores = LiveScores(campaign)
         self.explainer = Explainer(campaign)

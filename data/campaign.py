@@ -19,7 +19,7 @@ REVEAL_POLICIES = ("open", "after-grade")
 
 _KEYS = (
     *("id", "title", "survey", "reveal", "quorum", "database", "models", "shown_columns", "sources"),
-    *("band_of_filter", "pixel_scale_of_source", "prior"),
+    *("band_of_filter", "pixel_scale_of_source", "prior", "sign_in"),
 )
 
 _SETTINGS = """\
@@ -50,6 +50,16 @@ pixel_scale_of_source = {{}}
 
 
 @dataclass(frozen=True)
+class SignInService:
+    """An account elsewhere with which people sign in. kind : `openid`, or `github`, which speaks OAuth alone."""
+
+    title: str
+    kind: str
+    issuer: str
+    client_id: str
+
+
+@dataclass(frozen=True)
 class Campaign:
     """One campaign folder and its settings. Paths are made here and nowhere else.
 
@@ -58,6 +68,7 @@ class Campaign:
     survey : with the filters that this campaign takes for bands of it.
     pixel_scales_arcsec : (source, pixel scale of its images where neither they nor a catalogue state one).
     prior : share of lenses among the objects; None if nobody stated it.
+    sign_in : services by name, beside passwords.
     shown_columns : catalogue columns that conclude nothing, and may be seen before a blind grade.
     """
 
@@ -73,6 +84,7 @@ class Campaign:
     sources: tuple[str, ...]
     pixel_scales_arcsec: tuple[tuple[str, float], ...] = ()
     prior: float | None = None
+    sign_in: tuple[tuple[str, SignInService], ...] = ()
 
     @property
     def settings_path(self) -> Path:
@@ -197,6 +209,18 @@ def open_campaign(path: Path) -> Campaign:
         sources=tuple(values.get("sources", ())),
         pixel_scales_arcsec=tuple(values.get("pixel_scale_of_source", {}).items()),
         prior=values.get("prior"),
+        sign_in=tuple(
+            (
+                name,
+                SignInService(
+                    title=service.get("title", name),
+                    kind=service.get("kind", "openid"),
+                    issuer=service.get("issuer", ""),
+                    client_id=service["client_id"],
+                ),
+            )
+            for name, service in values.get("sign_in", {}).items()
+        ),
     )
 
 
@@ -292,10 +316,30 @@ def _problems(values: dict[str, object]) -> Iterator[str]:
     scales = values.get("pixel_scale_of_source", {})
     if not isinstance(scales, dict) or not all(_is_scale(scale) for scale in scales.values()):
         yield 'pixel_scale_of_source is not a table of arcsec such as { "/data/bare" = 0.05 }'
+    yield from _sign_in_problems(values.get("sign_in", {}))
     if not isinstance(values.get("database", ""), str):
         yield "database is not text"
     if values.get("survey") in SURVEYS:
         yield from _filter_problems(values.get("band_of_filter", {}), SURVEYS[str(values["survey"])])
+
+
+def _sign_in_problems(services: object) -> Iterator[str]:
+    if not isinstance(services, dict):
+        yield "sign_in is no table of services"
+        return
+    for name, service in services.items():
+        if not re.fullmatch(r"[a-z0-9-]{1,40}", name):
+            yield f"sign_in.{name!r:.60}: a service's name has small letters, digits and hyphens"
+        elif not isinstance(service, dict) or not all(isinstance(value, str) for value in service.values()):
+            yield f"sign_in.{name} is no table of texts"
+        elif set(service) - {"title", "kind", "issuer", "client_id"} or not service.get("client_id"):
+            yield f"sign_in.{name} has {', '.join(service)}; expected client_id, issuer, and perhaps title and kind"
+        elif service.get("kind", "openid") not in ("openid", "github"):
+            yield f"sign_in.{name}.kind is {service['kind']!r:.40}; expected openid or github"
+        elif service.get("kind") != "github" and not re.match(
+            r"https://|http://(localhost|127\.0\.0\.1)[:/]", service.get("issuer", "")
+        ):
+            yield f"sign_in.{name}.issuer is {service.get('issuer', '')!r:.80}; expected an address that begins with https://"
 
 
 def _is_scale(value: object) -> bool:

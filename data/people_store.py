@@ -158,7 +158,7 @@ class PeopleStore:
         with self._reading.connect() as connection:
             return _invited(connection, token)
 
-    def accept(self, token: str, password_hash: str) -> Person:
+    def accept(self, token: str, password_hash: str | None) -> Person:
         """Use an invitation: the password is theirs, and the token opens nothing any more.
 
         Raises
@@ -180,6 +180,17 @@ class PeopleStore:
                 .values(password_hash=password_hash)
             )
             log(connection, actor=person.name, action="invitation accepted", subject=person.name)
+        return person
+
+    def accept_with_identity(self, token: str, issuer: str, subject: str) -> Person:
+        """Use an invitation without a password: from now on that identity signs in as the person invited.
+
+        Raises
+        ------
+        PeopleError
+        """
+        person = self.accept(token, None)
+        self.link_identity(person.account, issuer, subject, by=person.name)
         return person
 
     def link_identity(self, account: str, issuer: str, subject: str, *, by: str) -> None:

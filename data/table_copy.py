@@ -65,11 +65,8 @@ def _copy_table(reading: sa.Connection, writing: sa.Connection, table: sa.Table)
         count += len(some)
     if count and order and writing.dialect.name == "postgresql":
         # Numbers were given, not drawn: the next one drawn must come after them.
-        writing.execute(
-            sa.text(
-                f"SELECT setval(pg_get_serial_sequence('{table.name}', 'seq'), max(seq)) FROM {table.name}"
-            )
-        )
+        sequence = sa.func.pg_get_serial_sequence(table.name, "seq")
+        writing.execute(sa.select(sa.func.setval(sequence, sa.func.max(table.c.seq))))
     return count
 
 

@@ -14,7 +14,16 @@ from tests.fixtures.campaigns import MODEL, add_scores, filled_campaign
 from tests.fixtures.groups import TEAM, open_session, queue_of, signed_in, team_server
 from tests.fixtures.servers import API, host_of
 
-OPEN = {"/sign-in", "/join/{token}", f"{API}/sign-in", f"{API}/join/{{token}}", "/assets", "/favicon.ico"}
+OPEN = {
+    "/sign-in",
+    "/sign-in/with/{service}",
+    "/sign-in/with/{service}/callback",
+    "/join/{token}",
+    f"{API}/sign-in",
+    f"{API}/join/{{token}}",
+    "/assets",
+    "/favicon.ico",
+}
 FOR_LEADS = {"/why", f"{API}/export.{{format}}"}
 FOR_ADMINS = {f"{API}/people", f"{API}/audit", "/admin"}
 LEADS_INSIDE = {"step", "results", "final", "present"}

@@ -8,7 +8,7 @@ EXAMPLES = """\
   lensvet backup q1 q1-2026-11-27.tar
   lensvet backup q1 q1-whole.tar --with-cutouts      the pixels too; else they must be ingested again
 
-  lensvet restore makes the campaign of it again.
+  The command restore makes the campaign of it again.
 """
 
 

@@ -25,11 +25,27 @@ function showDark() {
   } catch { /* nothing was chosen yet */ }
 }
 
+/** Accounts elsewhere that open this door, beside a password. */
+async function showServices() {
+  const { campaign, services } = await asked("sign-in");
+  const query = new URLSearchParams(token ? { invitation: token } : { next: next() });
+  for (const { name, title } of services) {
+    const link = document.createElement("a");
+    link.href = `/sign-in/with/${encodeURIComponent(name)}?${query}`;
+    link.textContent = `with ${title}`;
+    link.dataset.testid = `with-${name}`;
+    part("services").append(link);
+  }
+  return campaign;
+}
+
 async function prepare() {
   showDark();
+  const problem = new URLSearchParams(window.location.search).get("problem");
+  if (problem) tell({ message: problem });
+  const title = await showServices();
   if (!token) {
-    const { campaign } = await asked("sign-in");
-    part("said").textContent = campaign;
+    part("said").textContent = title;
     part("hint").textContent = "Forgot the password, or no account? Ask an admin of this campaign for an invitation.";
     part("name").focus();
     return;

@@ -44,6 +44,7 @@ class Server:
 
     campaign: Campaign
     port: int = 0
+    words: tuple[str, ...] = ()
     process: subprocess.Popen[str] | None = None
 
     @property
@@ -61,6 +62,7 @@ class Server:
             str(self.port),
             "--inspector",
             "Ada",
+            *self.words,
         ]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
@@ -90,12 +92,12 @@ class Server:
 
 
 @pytest.fixture
-def served() -> Iterator[Callable[[Campaign], Server]]:
-    """Start a server for a campaign; it is stopped when the test ends."""
+def served() -> Iterator[Callable[..., Server]]:
+    """Start a server for a campaign, with further words of the command; it is stopped when the test ends."""
     running: list[Server] = []
 
-    def serve(campaign: Campaign) -> Server:
-        server = Server(campaign)
+    def serve(campaign: Campaign, *words: str) -> Server:
+        server = Server(campaign, words=words)
         running.append(server)
         server.start()
         return server

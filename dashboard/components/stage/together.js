@@ -11,10 +11,10 @@ const VIEW = ["view", "stretch", "softening", "black", "white", "inverted", "smo
 export class Together {
   /**
    * `show(entry)` goes to a candidate, `look(settings)` applies what the lead sees, `renew(objectId)` asks for its
-   * details again, `now()` tells {entry, settings}, `say(words)` shows a notice.
+   * details again, `changed()` asks the server what is to be done, `now()` tells {entry, settings}, `say(words)` shows a notice.
    */
-  constructor({ campaign, show, look, renew, now, say }) {
-    Object.assign(this, { show, look, renew, now, say, session: campaign.session, isLead: ["lead", "admin"].includes(campaign.role) });
+  constructor({ campaign, show, look, renew, changed, now, say }) {
+    Object.assign(this, { show, look, renew, changed, now, say, session: campaign.session, isLead: ["lead", "admin"].includes(campaign.role) });
     this.path = `sessions/${encodeURIComponent(this.session.id)}`;
     this.told = null;
     this.presenting = false;
@@ -59,6 +59,7 @@ export class Together {
   hear(told) {
     const before = this.told;
     this.told = told;
+    if (before && told.state !== before.state) this.changed(); // paused, closed, opened again
     // A server that was started again presents nothing: whoever presents here goes on.
     if (this.presenting && !told.object_id && before?.object_id) return this.push();
     if (!told.object_id && before?.object_id && this.own) {
@@ -173,8 +174,10 @@ class Discussion {
 
   async load() {
     const { objectId } = this;
+    this.asked = (this.asked ?? 0) + 1;
+    const turn = this.asked;
     const told = await getJson(`${this.together.path}/discussion`, { object_id: objectId }).catch(() => null);
-    if (!told || objectId !== this.objectId) return;
+    if (!told || turn !== this.asked || objectId !== this.objectId) return; // overtaken by a later answer
     const line = ({ by, at, comment, grade }) => h("li", {}, grade && h("b", { class: "letter", "data-grade": grade }, grade), ` ${by} · ${at.slice(0, 16).replace("T", " ")} UTC · ${comment}`);
     this.list.replaceChildren(...told.said.map(line), ...(told.final ? [line(told.final)] : []));
   }

@@ -21,6 +21,7 @@ import { FILLS, WhatIf } from "./what_if.js";
 const PREFETCH = 8;
 const MAPS_AHEAD = 4; // candidates whose maps the server computes before somebody asks
 const POLL_MS = 2000;
+const SESSION_POLL_MS = 10_000; // there the server itself tells what changed; hundreds may be in one
 const BLINK_MS = 600;
 const RETRY_MS = 1000;
 const NOTICE_MS = 8000;
@@ -69,7 +70,7 @@ class Vet {
     this.whatIf = new WhatIf({ onChange: () => this.experimentChanged(), mapMethod: () => this.explanation.method });
     this.together = campaign.session && new Together({
       campaign, show: (entry) => this.queue.goTo(entry), look: (settings) => this.lookAs(settings), renew: (objectId) => this.renew(objectId),
-      now: () => ({ entry: this.painted?.entry ?? null, settings: this.settings }), say: (words) => this.say(words),
+      changed: () => this.pollLater(true), now: () => ({ entry: this.painted?.entry ?? null, settings: this.settings }), say: (words) => this.say(words),
     });
     this.queue.isPinned = () => Boolean(this.together?.isPinned);
     this.build(root);
@@ -178,10 +179,10 @@ class Vet {
   async poll() {
     const { outbox } = this.grading;
     try {
-      const [page, { id, inspector, models, methods }] = await Promise.all([this.fetchPage({ ...this.queue.settings, limit: 1 }), getJson("campaign", { session_id: this.campaign.session?.id })]);
+      const [page, { id, inspector, models, methods }] = await Promise.all([this.fetchPage({ ...this.queue.settings, limit: 1 }), this.describedNow()]);
       if (id !== this.campaign.id || inspector !== this.campaign.inspector) {
         this.say("Another campaign or inspector is at this address now: reload the page. Votes on their way are kept here.");
-        this.pollTimer = setTimeout(() => this.poll(), POLL_MS);
+        this.pollLater();
         return;
       }
       Object.assign(this.campaign, { models, methods });
@@ -200,7 +201,19 @@ class Vet {
       outbox.offline = true;
       outbox.report();
     }
-    this.pollTimer = setTimeout(() => this.poll(), POLL_MS);
+    this.pollLater();
+  }
+
+  /** Not all at once, where many are in a session. */
+  pollLater(soon = false) {
+    clearTimeout(this.pollTimer);
+    const each = this.campaign.session && !this.grading.outbox.offline ? SESSION_POLL_MS * (0.75 + 0.5 * Math.random()) : POLL_MS;
+    this.pollTimer = setTimeout(() => this.poll(), soon ? 200 * Math.random() : each);
+  }
+
+  /** Who and what is at this address; in a session the page of the queue says it too, and hundreds may ask. */
+  async describedNow() {
+    return this.campaign.session ? this.campaign : getJson("campaign");
   }
 
   fetchPage(parameters) {

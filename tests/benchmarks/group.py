@@ -1,0 +1,186 @@
+"""A group session under load: many inspectors, one real browser, one lead who presents; all on this machine."""
+
+import contextlib
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+from playwright.sync_api import Browser, BrowserContext
+
+from data.label_store import LabelStore
+from tests.benchmarks.browser import GRADE_ALL, PAINTED
+from tests.benchmarks.rows import Row, at_least, at_most
+from tests.fixtures.browsers import open_chromium
+from tests.fixtures.crowd import Plan
+from tests.fixtures.servers import API, address_in, lensvet_process
+from tests.fixtures.team_campaign import TeamCampaign, start_crowd, team_campaign
+
+COOKIE = "lensvet_sign_in"
+GRADES_IN_BROWSER = 40
+FOLLOWERS, STEPS = 20, 30
+OPENING_S, OPENED = 30.0, 50
+LOADING_MS = 120_000
+
+
+def bench() -> list[Row]:
+    """Rows for a team on this machine; the crowd and the browsers share its cores with the server."""
+    with open_chromium() as browser:
+        return [*_fifty(browser), *_five_hundred(), *_presenter(), *_opening(browser)]
+
+
+@contextlib.contextmanager
+def _served(
+    people: int, objects: int, **more: object
+) -> Iterator[tuple[TeamCampaign, str, psutil.Process, Path]]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        team = team_campaign(folder / "c", people=people, objects=objects, **more)  # type: ignore[arg-type]
+        log = folder / "serve.log"
+        with lensvet_process(
+            ["serve", str(team.campaign.path), "--port", "0", "--sign-in"], log=log
+        ) as process:
+            yield team, address_in(log), psutil.Process(process.pid), folder
+
+
+def _fifty(browser: Browser) -> list[Row]:
+    with _served(51, 1_000) as (team, url, _, folder):
+        plan = Plan(url, team.session_id, team.cookies[1:], 1.0, 60, str(folder / "out.json"))
+        context = signed_in_context(browser, url, team.cookies[0])
+        page = context.new_page()
+        page.goto(f"{url}/vet?session={team.session_id}")
+        page.wait_for_function(PAINTED)
+        crowd = start_crowd(plan, folder)
+        time.sleep(10)  # all have come
+        times = page.evaluate(GRADE_ALL.replace("pause(200)", "pause(1000)"), GRADES_IN_BROWSER)
+        crowd.wait()
+        context.close()
+        outcome = json.loads(Path(plan.out).read_text())
+        painted, saved = ([row[k] for row in times] for k in (0, 1))
+        what = f"50 inspectors, {len(outcome['acknowledged'])} grades in 60 s, one of them in Chromium"
+        return [
+            at_most(
+                "50 inspectors: key to painted, p95", _p95(painted), 100, "ms", reference=_of(painted, what)
+            ),
+            at_most(
+                "50 inspectors: key to vote acknowledged, p95",
+                _p95(saved),
+                250,
+                "ms",
+                reference=_of(saved, what),
+            ),
+            at_most(
+                "50 inspectors: errors", _errors(outcome), 0, "", reference=json.dumps(outcome["answers"])
+            ),
+        ]
+
+
+def _five_hundred() -> list[Row]:
+    with _served(500, 1_000, size_px=64) as (team, url, _, folder):
+        plan = Plan(url, team.session_id, team.cookies, 10.0, 60, str(folder / "out.json"))
+        start_crowd(plan, folder).wait()
+        outcome = json.loads(Path(plan.out).read_text())
+        lost = lost_votes(team, outcome["acknowledged"])
+        ms = outcome["acknowledged_ms"]
+        what = f"{len(ms)} grades in 60 s, answers {json.dumps(outcome['answers'])}"
+        return [
+            at_most("500 inspectors: vote acknowledged, p95", _p95(ms), 500, "ms", reference=_of(ms, what)),
+            at_most("500 inspectors: votes lost or doubled", lost, 0, "", reference=what),
+        ]
+
+
+def _presenter() -> list[Row]:
+    """From the lead's step to what every follower's browser is sent, and to the candidate's pixels there."""
+    with _served(FOLLOWERS, 100) as (team, url, _, folder):
+        plan = Plan(url, team.session_id, team.cookies, 0.01, 10 + STEPS * 0.7, str(folder / "out.json"))
+        crowd = start_crowd(plan, folder)
+        time.sleep(6)
+        sent: dict[int, float] = {}
+        with httpx.Client(base_url=url, headers={"Cookie": f"{COOKIE}={team.lead}"}) as lead:
+            items = lead.get(f"{API}/queue", params={"session_id": team.session_id, "limit": STEPS}).json()[
+                "items"
+            ]
+            for item in items:
+                begun = time.time()
+                shown = {"object_id": item["object_id"], "view": {}, "voting": True}
+                answer = lead.post(f"{API}/sessions/{team.session_id}/present", json=shown).raise_for_status()
+                sent[answer.json()["version"]] = begun
+                time.sleep(0.5)
+        crowd.wait()
+        followed = json.loads(Path(plan.out).read_text())["followed"]
+        late = [1000 * (at - sent[version]) for version, at in followed if version in sent]
+        what = f"{len(sent)} steps, {len(late)} of {len(sent) * FOLLOWERS} events came"
+        return [
+            at_most("presenter to 20 followers, p95", _p95(late), 500, "ms", reference=_of(late, what)),
+            at_least(
+                "presenter: followers told", len(late) / (len(sent) * FOLLOWERS), 1, "share", reference=what
+            ),
+        ]
+
+
+def _opening(browser: Browser) -> list[Row]:
+    with _served(OPENED, 500) as (team, url, server, _):
+        contexts = [signed_in_context(browser, url, cookie) for cookie in team.cookies]
+        pages = [context.new_page() for context in contexts]
+        _warm_up(url, team)
+        before = server.memory_info().rss
+        begun = time.monotonic()
+        for n, page in enumerate(pages):
+            time.sleep(max(0.0, begun + n * OPENING_S / OPENED - time.monotonic()))
+            page.goto(f"{url}/vet?session={team.session_id}", wait_until="commit")
+        for page in pages:
+            page.wait_for_function(PAINTED, timeout=LOADING_MS)
+        seconds = time.monotonic() - begun
+        each_mib = (server.memory_info().rss - before) / 2**20 / OPENED
+        for context in contexts:
+            context.close()
+        return [
+            at_most(
+                "50 people open /vet within 30 s: all painted",
+                seconds,
+                35,
+                "s",
+                reference="50 pages of one Chromium",
+            ),
+            at_most("memory of the web process per open page", each_mib, 5, "MiB", reference="50 open pages"),
+        ]
+
+
+def _warm_up(url: str, team: TeamCampaign) -> None:
+    with httpx.Client(base_url=url, headers={"Cookie": f"{COOKIE}={team.lead}"}) as lead:
+        lead.get("/vet").raise_for_status()
+
+
+def signed_in_context(browser: Browser, url: str, cookie: str) -> BrowserContext:
+    """A browser profile that holds this sign-in."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_cookies([{"name": COOKIE, "value": cookie, "url": url}])
+    return context
+
+
+def lost_votes(team: TeamCampaign, acknowledged: list[str]) -> int:
+    """Votes that were acknowledged and are not stored, or that are stored more than once."""
+    with LabelStore.open(team.campaign.database_url) as labels:
+        stored = [(vote.vote_id, vote.inspector, vote.object_id) for vote in labels.all_votes()]
+    doubled = len(stored) - len({(inspector, object_id) for _, inspector, object_id in stored})
+    return len(set(acknowledged) - {vote_id for vote_id, *_ in stored}) + doubled
+
+
+def _errors(outcome: dict[str, object]) -> int:
+    answers = outcome["answers"]
+    assert isinstance(answers, dict)
+    refused = outcome["refused"]
+    assert isinstance(refused, list)
+    return sum(n for answer, n in answers.items() if answer not in ("200", "201", "304")) + len(refused)
+
+
+def _p95(values: list[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1]
+
+
+def _of(values: list[float], what: str) -> str:
+    return f"median {statistics.median(values):.0f} ms; {what}"
