@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 5006
 
-.PHONY: run test lint bench screenshots figures real env clean
+.PHONY: run test lint bench endurance screenshots figures real env clean
 
 run: env
 	$(BIN)/lensvet demo --port $(PORT)
@@ -29,6 +29,10 @@ lint: env
 
 bench: env
 	$(BIN)/python -m tests.benchmarks
+
+endurance: env
+	$(BIN)/python -m tests.endurance kills
+	$(BIN)/python -m tests.endurance hours 2
 
 screenshots: env
 	$(BIN)/python -m tests.ui.screenshots

@@ -15,7 +15,7 @@ from dashboard.errors import ForbiddenError, SignInError
 from dashboard.session import Session
 from dashboard.state import ServerState
 from data.errors import PeopleError
-from data.people import Person, composed_name
+from data.people import Person, account_of, composed_name
 
 COOKIE = "lensvet_inspector"
 _YEAR_S = 365 * 24 * 3600
@@ -61,7 +61,11 @@ def person_by_name(cookie: str | None, *, default: str) -> Person:
             name = composed_name(unquote(cookie, errors="strict"))
         except (PeopleError, UnicodeDecodeError):
             name = default
-    return Person(name, name, "admin")
+    try:
+        account = account_of(name)
+    except PeopleError:  # a name that no account can have, but that somebody may have voted under
+        account = name
+    return Person(account, name, "admin")
 
 
 def remember(response: Response, name: str) -> None:

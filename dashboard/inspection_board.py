@@ -14,6 +14,7 @@ from threading import RLock
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.live_catalogue import Catalogue
 from data.consensus import POINTS
 from data.inspection import shuffle_keys
 from data.inspection_store import Inspection, Item
@@ -22,6 +23,7 @@ from data.votes import Vote
 
 LEASE_S = 300.0
 REPEAT_AFTER = 20  # grades that come between the two looks
+_LOOK_EACH_S = 0.5  # at leases that ended
 AHEAD = 12  # objects that one inspector has at once
 _GRADES = list(POINTS)
 Places = NDArray[np.int64]
@@ -88,7 +90,9 @@ class Board:
         self._leased = np.zeros(len(self.items), np.int64)
         self._people: dict[str, _Inspector] = {}
         self._lease_s = lease_s
+        self._looked_at = float("-inf")
         self._lock = RLock()
+        self._rows: tuple[object, Places] | None = None
         said: dict[tuple[str, int, int], list[Vote]] = defaultdict(list)
         for vote in votes:
             place = self.place_of.get(vote.object_id)
@@ -97,6 +101,14 @@ class Board:
         for (name, place, look), some in said.items():
             is_seen, grade = decision_of(some)
             self._set(name, place, look, grade, is_seen=is_seen)
+
+    def rows_in(self, catalogue: Catalogue) -> Places:
+        """Rows of the catalogue that are in this session."""
+        with self._lock:
+            if self._rows is None or self._rows[0] != catalogue.version:
+                rows = catalogue.table.row_numbers(self.place_of)
+                self._rows = (catalogue.version, rows[rows >= 0])
+            return self._rows[1]
 
     def look_of(self, vote: Vote) -> int:
         """0, or 1 for the vote on a repeat."""
@@ -250,6 +262,9 @@ class Board:
             self._leased[place] -= 1
 
     def _end_leases(self, now: float) -> None:
+        if abs(now - self._looked_at) < _LOOK_EACH_S:
+            return
+        self._looked_at = now
         for mine in self._people.values():
             for place in [place for place, until in mine.leases.items() if until < now]:
                 self._release(mine, place)

@@ -35,6 +35,10 @@ def open_inspection(session: Session, values: Mapping[str, Any]) -> Inspection:
     share = values.get("known_share", 0)
     if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share <= 1:
         raise BadRequestError(f"known_share is {share!r:.40}; expected a share from 0 to 1")
+    # What is shown as an example is graded already.
+    shown = {object_id for _, object_id in settings.examples}
+    targets = [object_id for object_id in targets if object_id not in shown]
+    known = {object_id: kind for object_id, kind in known.items() if object_id not in shown}
     items = mixed(targets, known, known_share=share, seed=settings.seed)
     unknown = [object_id for _, object_id in settings.examples if not _is_there(session, object_id)]
     if unknown:

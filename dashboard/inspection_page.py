@@ -1,8 +1,10 @@
 """What of a group session comes to an inspector next, in the form of a page of the queue."""
 
+from collections.abc import Mapping, Sequence
+
 from dashboard.inspection_board import AHEAD, Board
 from dashboard.queue_page import PageRequest
-from dashboard.session import Session
+from dashboard.session import Session, shown_hash
 
 
 def inspection_page(session: Session, board: Board, request: PageRequest) -> dict[str, object]:
@@ -39,13 +41,28 @@ def inspection_page(session: Session, board: Board, request: PageRequest) -> dic
         "skipped": len(decisions) - graded,
         "session_state": state,
         "waiting": state == "open" and request.show == "todo" and left > 0 and not found,
-        "items": [
-            _item(session, board, place, look, decisions.get((place, look)))
-            for place, look in found[request.offset : request.offset + request.limit]
-        ],
+        "items": _items(session, board, found[request.offset : request.offset + request.limit], decisions),
     }
 
 
-def _item(session: Session, board: Board, place: int, look: int, grade: str | None) -> dict[str, object]:
-    shown = session.subject(session.ticket(board, place, look)).shown
-    return {"object_id": shown.object_id, "planes_hash": shown.planes_hash, "rank": None, "grade": grade}
+def _items(
+    session: Session,
+    board: Board,
+    looks: Sequence[tuple[int, int]],
+    decisions: Mapping[tuple[int, int], str | None],
+) -> list[dict[str, object]]:
+    catalogue = session.state.catalogue.now()
+    rows = catalogue.table.row_numbers(board.items[place].object_id for place, _ in looks)
+    listed = catalogue.listed(rows)
+    items = []
+    for (place, look), (_, planes_hash) in zip(looks, listed, strict=True):
+        ticket = session.ticket(board, place, look)
+        items.append(
+            {
+                "object_id": ticket,
+                "planes_hash": shown_hash(ticket, planes_hash),
+                "rank": None,
+                "grade": decisions.get((place, look)),
+            }
+        )
+    return items

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from dashboard.live_catalogue import Catalogue
 from data.campaign import Campaign
+from data.kept import Kept
 from data.priors import p_lens_of_logit
 
 COLUMNS = ("logit", "p_lens", "where_why")
 NO_PART = -1
+TABLES_KEPT_BYTES = 64 * 2**20  # of parts that objects were looked up in lately
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class LiveScores:
         self._lock = threading.Lock()
         self._models: dict[str, _ModelScores] = {}
         self._generations = itertools.count()
+        self._tables: Kept[pa.Table] = Kept(TABLES_KEPT_BYTES, size_of=lambda table: table.nbytes)
 
     def versions(self) -> list[str]:
         """Model versions that have scores here, the newest last."""
@@ -79,8 +82,10 @@ class LiveScores:
             if place < 0 or scores.part_of[place] == NO_PART:
                 return None
             part = scores.parts[scores.part_of[place]]
-        rows = pq.read_table(part, filters=pc.field("object_id") == object_id, partitioning=None)
-        return self.stated(model_version, rows.to_pylist()[-1]) if rows.num_rows else None
+            key = (model_version, scores.generation, part)
+        table = self._tables.get(key, lambda: pq.read_table(part, partitioning=None))
+        found = pc.index(table["object_id"], object_id).as_py()
+        return self.stated(model_version, table.slice(found, 1).to_pylist()[0]) if found >= 0 else None
 
     def stated(self, model_version: str, row: dict[str, object]) -> dict[str, object]:
         """A score row with p_lens at the campaign's prior."""

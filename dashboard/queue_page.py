@@ -45,7 +45,11 @@ def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
     queue = state.queue(order, model_version=version, seed=seed)
     decisions = session.decisions()
     n_graded = sum(grade is not None for grade in decisions.values())
-    ranks = np.flatnonzero(_is_shown(queue.catalogue, decisions, request.show)[queue.rows])
+    shown = _is_shown(queue.catalogue, decisions, request.show)
+    for board in session.open_boards():
+        # These come by ticket: under their own ids they would tell which tickets are theirs.
+        shown[board.rows_in(queue.catalogue)] = False
+    ranks = np.flatnonzero(shown[queue.rows])
     return {
         "order": order.name,
         "model": version,

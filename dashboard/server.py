@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
+import anyio.to_thread
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -21,6 +22,7 @@ from dashboard.state import ServerState
 from data.campaign import Campaign
 from data.people import Person
 
+THREADS = 12
 COMPONENTS = Path(__file__).parent / "components"
 ASSET_SUFFIXES = (".js", ".mjs", ".css", ".svg", ".png", ".woff2", ".json")
 
@@ -75,6 +77,8 @@ class Assets(StaticFiles):
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    # More threads than this only take the interpreter from each other: with forty, 500 people wait for seconds.
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
     app.state.lensvet.close()
 

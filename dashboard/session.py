@@ -99,7 +99,12 @@ class Session:
         ticket = self.state.tickets.read(given_id, self.person.account)
         if ticket is None:
             stored = self.state.stored(given_id)
-            return Subject(stored, stored)
+            subject = Subject(stored, stored)
+            if self._comes_by_ticket(subject):
+                raise WithheldError(
+                    "this object is in a session that you are in: it comes to you there, and shows itself after that"
+                )
+            return subject
         board = self.state.inspections.numbered(ticket.session)
         if (
             board is None
@@ -222,7 +227,7 @@ class Session:
         is_new = self.state.labels.add(booked)
         if is_new:
             self._tell_board(booked)
-        return self.as_shown(before or booked), is_new
+        return self.as_shown(before or booked, subject.board), is_new
 
     def history(
         self, *, object_id: str | None = None, limit: int | None = None, board: Board | None = None
@@ -239,17 +244,17 @@ class Session:
             open_ids = {i for one in self.open_boards() for i in _session_ids(one)}
             votes = self.state.labels.votes(inspector=self.inspector, limit=None if open_ids else limit)
             votes = [vote for vote in votes if vote.session_id not in open_ids][:limit]
-        return [self.as_shown(vote) for vote in votes]
+        return [self.as_shown(vote, board) for vote in votes]
 
-    def as_shown(self, vote: Vote) -> Vote:
-        """A vote as its inspector knows it: in an open group session by ticket, else by the object's id."""
-        for board in self.open_boards():
-            place = board.place_of.get(vote.object_id)
-            if place is not None and vote.session_id in _session_ids(board):
-                shown_id = self.ticket(board, place, board.look_of(vote))
-                planes_hash = vote.planes_hash and _shown_hash(shown_id, vote.planes_hash)
+    def as_shown(self, vote: Vote, board: Board | None = None) -> Vote:
+        """A vote as its inspector knows it: in that session, or an open one, by ticket, else by the object's id."""
+        for one in [board] if board else self.open_boards():
+            place = one.place_of.get(vote.object_id)
+            if place is not None and vote.session_id in _session_ids(one):
+                shown_id = self.ticket(one, place, one.look_of(vote))
+                planes_hash = vote.planes_hash and shown_hash(shown_id, vote.planes_hash)
                 return replace(
-                    vote, object_id=shown_id, session_id=board.inspection.session_id, planes_hash=planes_hash
+                    vote, object_id=shown_id, session_id=one.inspection.session_id, planes_hash=planes_hash
                 )
         return vote
 
@@ -305,6 +310,11 @@ class Session:
         )
         return truth if graded else None
 
+    def _comes_by_ticket(self, subject: Subject) -> bool:
+        """Whether the object is in an open session of this inspector's, who has not graded it there yet."""
+        boards = [one for one in self.open_boards() if subject.stored.object_id in one.place_of]
+        return bool(boards) and self.is_withheld(subject)
+
     def _is_in_open_round(self, subject: Subject) -> bool:
         """Whether a lead presents this object and the votes of all wait for the round's end."""
         if subject.board is None or subject.ticket is None:
@@ -327,10 +337,9 @@ class Session:
         return not self.state.labels.was_shown(self.inspector, shown_id)
 
     def _remember_reveal(self, subject: Subject) -> None:
-        if subject.board is not None:
-            self.state.labels.record_reveal(self.inspector, subject.shown.object_id)
         if subject.board is not None or self.is_blind:
-            self.state.labels.record_reveal(self.inspector, subject.stored.object_id)
+            ids = dict.fromkeys((subject.shown.object_id, subject.stored.object_id))
+            self.state.labels.record_reveal(self.inspector, *ids)
 
     def _votes_on(self, subject: Subject) -> list[Vote]:
         """Votes on an object, newest first; by ticket, those of its look, so that a repeat does not show itself."""
@@ -341,7 +350,7 @@ class Session:
         board, look = subject.board, subject.ticket.look
         of_session = [vote for vote in votes if vote.session_id in _session_ids(board)]
         mine = [
-            self.as_shown(vote)
+            self.as_shown(vote, board)
             for vote in of_session
             if vote.inspector == self.inspector and board.look_of(vote) == look
         ]
@@ -410,7 +419,7 @@ def _anonymous(stored: StoredObject, shown_id: str) -> StoredObject:
     return replace(
         stored,
         object_id=shown_id,
-        planes_hash=_shown_hash(shown_id, stored.planes_hash),
+        planes_hash=shown_hash(shown_id, stored.planes_hash),
         ra_deg=math.nan,
         dec_deg=math.nan,
         cd_deg=None,
@@ -420,7 +429,7 @@ def _anonymous(stored: StoredObject, shown_id: str) -> StoredObject:
     )
 
 
-def _shown_hash(shown_id: str, planes_hash: str) -> str:
+def shown_hash(shown_id: str, planes_hash: str) -> str:
     """The planes' hash under that ticket; those of a repeat have another."""
     return hashlib.blake2b(f"{shown_id} {planes_hash}".encode(), digest_size=16).hexdigest()
 

@@ -18,7 +18,7 @@ from data.people_store import PeopleStore
 COOKIE = "lensvet_sign_in"
 LONGEST_S = 30 * 24 * 3600
 RENEWED_AFTER_S = 24 * 3600
-REMEMBERED_S = 5  # for so long a sign-in is taken for valid without asking the database
+REMEMBERED_S = 20  # for so long a sign-in is taken for valid without asking the database
 TRIES = 10  # wrong passwords per account or address in `TRIES_S`
 TRIES_S = 300
 _REMEMBERED = 5_000

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dashboard.openid import OpenId
 
 RANKINGS_KEPT = 8
+CHUNKS_KEPT_BYTES = 96 * 2**20
 
 
 def openid_of(campaign: Campaign, secret: bytes) -> "OpenId":
@@ -133,6 +134,10 @@ class ServerState:
         # A store keeps open arrays and is not made for several threads; a read takes about a millisecond.
         with self._lock:
             planes = self._opened_cutouts().read(stored)
+            if planes_hash(planes) != stored.planes_hash:
+                # Perhaps a chunk was kept from before these rows were written: read what is on disk now.
+                self._cutouts = None
+                planes = self._opened_cutouts().read(stored)
         if planes_hash(planes) != stored.planes_hash:
             raise StoreError(
                 f"the stored planes of {stored.object_id[:80]!r} are damaged: restore cutouts.zarr from a backup, "
@@ -228,7 +233,7 @@ class ServerState:
 
     def _opened_cutouts(self) -> CutoutStore:
         if self._cutouts is None:
-            self._cutouts = self.campaign.cutouts()
+            self._cutouts = self.campaign.cutouts(keep_bytes=CHUNKS_KEPT_BYTES)
         return self._cutouts
 
     def _keep(self, key: tuple[str, str | None, int, str], rows: NDArray[np.int64]) -> None:

@@ -124,8 +124,8 @@ class Campaign:
         """The objects as they are on disk now."""
         return ObjectTable.load(self.catalogue_path)
 
-    def cutouts(self) -> CutoutStore:
-        """The packed cutouts, for reading.
+    def cutouts(self, *, keep_bytes: int = 0) -> CutoutStore:
+        """The packed cutouts, for reading; keep_bytes as `CutoutStore` has it.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Campaign:
         """
         if not self.cutouts_path.exists():
             raise CampaignError(f"{self.path} has no cutouts yet: lensvet ingest {self.path} SOURCE")
-        return CutoutStore(self.cutouts_path)
+        return CutoutStore(self.cutouts_path, keep_bytes=keep_bytes)
 
     def scored_versions(self) -> list[str]:
         """Model versions that have a finished part of scores here, the one that scored last comes last."""

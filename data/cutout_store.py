@@ -22,6 +22,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from data.cutouts import Cutout, Plane, planes_hash
 from data.errors import StoreError
+from data.kept import Kept
 from data.objects import StoredObject
 
 CHUNK_BYTES = 2**20
@@ -36,10 +37,14 @@ class CutoutStore:
     """The packed cutouts of one campaign.
 
     next_rows : for each group, the first row that is free (`ObjectTable.next_rows`); needed to append only.
+    keep_bytes : of chunks that were read lately and hold other objects that may be asked for next.
     """
 
-    def __init__(self, path: Path, next_rows: dict[str, int] | None = None) -> None:
+    def __init__(self, path: Path, next_rows: dict[str, int] | None = None, *, keep_bytes: int = 0) -> None:
         self.path = path
+        self._blocks: Kept[NDArray[np.float32]] | None = (
+            Kept(keep_bytes, size_of=lambda block: block.nbytes) if keep_bytes else None
+        )
         self._root = zarr.open_group(path, mode="a" if next_rows is not None else "r")
         self._next_rows = dict(next_rows or {})
         self._arrays: dict[str, zarr.Array[Any]] = {}
@@ -130,7 +135,14 @@ class CutoutStore:
         if row >= array.shape[0]:  # appended since it was opened
             del self._arrays[name]
             array = self._array(name)
-        return np.asarray(array[row], dtype=np.float32)
+        if self._blocks is None:
+            return np.asarray(array[row], dtype=np.float32)
+        length = array.chunks[0]
+        first = row // length * length
+        key = (name, first, array.shape[0])
+        block = self._blocks.get(key, lambda: np.asarray(array[first : first + length], dtype=np.float32))
+        plane: NDArray[np.float32] = block[row - first]
+        return plane
 
     def _optional(self, group: str, name: str, row: int) -> NDArray[np.float32] | None:
         try:

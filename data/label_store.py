@@ -194,12 +194,13 @@ class LabelStore:
         """Stored votes, undone and superseded ones too; faster than `counts`."""
         return int(self._read(sa.select(sa.func.count()).select_from(_VOTES))[0][0])
 
-    def record_reveal(self, inspector: str, object_id: str) -> None:
-        """Remember that scores and maps of an object were shown to an inspector."""
-        if self.was_shown(inspector, object_id):
-            return
-        with self._writing.begin() as connection:
-            connection.execute(sa.insert(_REVEALS).values(inspector=inspector, object_id=object_id))
+    def record_reveal(self, inspector: str, *object_ids: str) -> None:
+        """Remember that scores and maps of an object were shown to an inspector, under each id that it has."""
+        fresh = [object_id for object_id in object_ids if not self.was_shown(inspector, object_id)]
+        if fresh:
+            rows = [{"inspector": inspector, "object_id": object_id} for object_id in fresh]
+            with self._writing.begin() as connection:
+                connection.execute(sa.insert(_REVEALS), rows)
 
     def record_reveals(self, inspector: str, object_ids: Iterable[str]) -> None:
         """The same for many objects, in one write."""

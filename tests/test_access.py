@@ -1,18 +1,18 @@
 """Every route, tried as nobody, with the wrong role and as the wrong person."""
 
+import asyncio
 import json
 import re
-from collections.abc import Iterator
+import uuid
 from urllib.parse import quote
 
 import pytest
 import websockets.sync.client
-from starlette.routing import Mount
 
 from dashboard.access import RULES, Rule, rule_for
 from tests.fixtures.campaigns import MODEL, add_scores, filled_campaign
 from tests.fixtures.groups import TEAM, open_session, queue_of, signed_in, team_server
-from tests.fixtures.servers import API, host_of
+from tests.fixtures.servers import API, document_of, every_route, host_of
 
 OPEN = {
     "/sign-in",
@@ -39,20 +39,8 @@ def client(tmp_path_factory):
 
 
 def routes(client) -> list[tuple[str, str]]:
-    """Method and path of everything that the server answers; a mount by its folder."""
-    return list(_listed(client.app.routes))
-
-
-def _listed(some) -> Iterator[tuple[str, str]]:
-    for route in some:
-        if hasattr(route, "effective_candidates"):  # a router that was included, as FastAPI keeps it
-            yield from _listed(route.effective_candidates())
-        elif isinstance(route, Mount):
-            yield "GET", route.path
-        elif methods := getattr(route, "methods", None):
-            yield from ((method, route.path) for method in methods if method != "HEAD")
-        else:
-            yield "WS", route.path
+    """Method and path of everything that the server answers."""
+    return list(every_route(client.app))
 
 
 def address(client, path: str) -> str:
@@ -141,6 +129,82 @@ def test_whoever_is_no_member_gets_nothing_of_a_session(client):
         assert una.get(f"{API}/{path}", params={"session_id": client.session_id}).status_code == 403
     for path in ("", "/planes", f"/maps/{MODEL}/evidence"):
         assert una.get(f"{API}/objects/{ticket}{path}").status_code == 404
+
+
+SECRETS = (
+    "4.5678",
+    "0.98973",
+    "0.424242",
+    "a telling comment",
+    "Ines",
+    "150.0",
+    "sim_lens",
+    'grade": "C',
+    "secret-column",
+)
+
+
+def test_nothing_leaks_before_the_grade_through_any_route_page_or_socket(tmp_path):
+    """Every GET route there is, pages and their sockets among them, as an inspector who has graded nothing yet."""
+    ids = ["sim_lens_1", "sim_lens_2"]
+    campaign = filled_campaign(tmp_path / "c", ids, size_px=4, columns={"expert_note": "secret-column"})
+    add_scores(campaign, dict.fromkeys(ids, 4.5678))
+    with team_server(campaign) as client:
+        session_id = open_session(signed_in(client, "Lea"), ids, members=["Ivo", "Ines"])
+        ivo, ines = signed_in(client, "Ivo"), signed_in(client, "Ines")
+        for item in queue_of(ines, session_id)["items"]:
+            vote = {
+                "vote_id": str(uuid.uuid4()),
+                "object_id": item["object_id"],
+                "phase": "blind",
+                "grade": "C",
+            }
+            assert ines.post(f"{API}/votes", json=vote | {"comment": "a telling comment"}).status_code == 201
+            said = {"object_id": item["object_id"], "comment": "a telling comment"}
+            assert ines.post(f"{API}/sessions/{session_id}/discussion", json=said).status_code == 201
+        ticket = queue_of(ivo, session_id)["items"][0]["object_id"]
+        answers = _everything(client, ivo, ticket, session_id)
+        assert len(answers) > 25
+        leaks = {
+            (path, secret): text[:300]
+            for path, text in answers.items()
+            for secret in SECRETS
+            if secret in text
+        }
+        assert leaks == {}
+        # The same words are found once there is something to be told: the search would see a leak.
+        vote = {"vote_id": str(uuid.uuid4()), "object_id": ticket, "phase": "blind", "grade": "A"}
+        assert ivo.post(f"{API}/votes", json=vote).status_code == 201
+        told = " ".join(_everything(client, ivo, ticket, session_id).values())
+        assert {secret for secret in SECRETS if secret in told} >= {
+            "4.5678",
+            "a telling comment",
+            "Ines",
+            "sim_lens",
+        }
+
+
+def _everything(client, browser, ticket: str, session_id: str) -> dict[str, str]:
+    """What every GET route answers to this browser about that object, and what every page's socket sends."""
+    found = {}
+    for method, path in routes(client):
+        if method == "WS":
+            page = path.removesuffix("/ws")
+            if browser.get(page).status_code == 200:
+                found[path] = asyncio.run(document_of(browser, page))
+            continue
+        if method != "GET" or "/join/" in path or "/sign-in/with" in path:
+            continue
+        filled = (
+            path.replace("{object_id:path}", ticket).replace("{model}", MODEL).replace("{method}", "evidence")
+        )
+        filled = filled.replace("{session_id}", session_id).replace("{format}", "csv")
+        for more in ("", f"?session_id={session_id}&object_id={ticket}&stream=false&show=all"):
+            address = re.sub(r"\{[^}]*\}", "x", filled) + more
+            if "presented" in address and not more:
+                continue  # a stream without an end; the same is asked for once, below
+            found[address] = browser.get(address).content.decode("utf-8", "replace")
+    return found
 
 
 def test_a_forgotten_route_is_for_admins_alone():

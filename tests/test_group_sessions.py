@@ -1,11 +1,13 @@
 """Group sessions over HTTP: who gets what, blind, until it is decided; repeats and known objects unmarked."""
 
+import time
 import uuid
 from collections import Counter
 from urllib.parse import quote
 
 import pytest
 
+from dashboard.inspection_board import LEASE_S
 from tests.fixtures.campaigns import MODEL, add_scores, filled_campaign
 from tests.fixtures.groups import TEAM, open_session, queue_of, signed_in, team_server
 from tests.fixtures.servers import API, object_url
@@ -76,9 +78,9 @@ def test_nobody_is_given_what_is_before_others_until_they_leave(client):
     page = queue_of(second, session_id)
     assert (page["items"], page["waiting"], page["total"]) == ([], True, 2)
     board = client.app.state.lensvet.inspections.board(session_id)
-    board._lease_s = -1.0
-    assert len(queue_of(first, session_id)["items"]) == 2  # leased anew, and over at once
-    assert len(queue_of(second, session_id)["items"]) == 2
+    later = time.monotonic() + LEASE_S
+    assert board.next_for("Ines", moment=later - 60) == []
+    assert len(board.next_for("Ines", moment=later + 1)) == 2
 
 
 def test_orders_differ_between_people_and_are_the_same_again(client):
@@ -148,8 +150,9 @@ def test_the_real_id_opens_nothing_that_the_ticket_withholds(client):
     ivo = signed_in(client, "Ivo")
     queue_of(ivo, session_id)
     for object_id in IDS:
-        assert ivo.get(object_url(object_id)).json()["scores"] is None
-        assert ivo.get(object_url(object_id, "maps", MODEL, "evidence")).status_code == 403
+        for more in ([], ["planes"], ["maps", MODEL, "evidence"]):
+            assert ivo.get(object_url(object_id, *more)).status_code == 403
+    assert {item["object_id"] for item in ivo.get(f"{API}/queue").json()["items"]} == set(KNOWN)
     assert ivo.get(f"{API}/queue", params={"order": "p_lens"}).status_code == 403
     assert ivo.get(f"{API}/export.csv").status_code == 403
     assert ivo.get("/why").status_code == 403
