@@ -5,6 +5,7 @@ is not renewed ends, and the object comes back.
 """
 
 import hashlib
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ from data.consensus import POINTS
 from data.inspection import shuffle_keys
 from data.inspection_store import Inspection, Item
 from data.retirement import RetirementRule, is_decided
+from data.swap import PRIOR, SAYS_LENS, log_likelihood_ratio
 from data.votes import Vote
 
 LEASE_S = 300.0
@@ -248,9 +250,32 @@ class Board:
         if is_seen and grade is not None:
             self.counts[place, _GRADES.index(grade)] += 1
         self._release(mine, place)
-        self._decided[place] = not self.is_known[place] and bool(
-            is_decided(self.counts[place : place + 1], self._rule)[0]
-        )
+        self._decided[place] = not self.is_known[place] and self._is_decided(place)
+
+    def _is_decided(self, place: int) -> bool:
+        p_lens = [self._p_lens(place)] if self._rule.early else None
+        return bool(is_decided(self.counts[place : place + 1], self._rule, p_lens)[0])
+
+    def _p_lens(self, place: int) -> float:
+        """By SWAP, with the skills that inspectors have shown on known objects so far."""
+        log_odds = math.log(PRIOR / (1 - PRIOR))
+        for mine in self._people.values():
+            grade = mine.grades.get(place)
+            if grade is not None:
+                of_lens, of_others = self._skill(mine)
+                says_lens = POINTS[grade] >= SAYS_LENS
+                log_odds += float(log_likelihood_ratio(says_lens, of_lens, of_others))
+        return 1 / (1 + math.exp(-max(-700.0, min(700.0, log_odds))))
+
+    def _skill(self, mine: _Inspector) -> tuple[float, float]:
+        """P(says lens | lens) and P(says not | not), one answer of each kind in advance."""
+        said = {"lens": [1, 2], "nonlens": [1, 2]}
+        for place, grade in mine.grades.items():
+            known = self.items[place].known
+            if known is not None and grade is not None:
+                said[known][0] += (POINTS[grade] >= SAYS_LENS) is (known == "lens")
+                said[known][1] += 1
+        return said["lens"][0] / said["lens"][1], said["nonlens"][0] / said["nonlens"][1]
 
     def _lease(self, mine: _Inspector, place: int, until: float) -> None:
         if place not in mine.leases:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from data.ratings import Ratings
 
@@ -35,6 +35,20 @@ class Judged:
     skills: dict[str, Skill]
 
 
+def log_likelihood_ratio(
+    says_lens: ArrayLike, of_lens: ArrayLike, of_others: ArrayLike
+) -> NDArray[np.float64]:
+    """How much an answer speaks for a lens, as a natural logarithm.
+
+    of_lens : P(says lens | lens). of_others : P(says not | not).
+    """
+    lens, others = np.asarray(of_lens, float), np.asarray(of_others, float)
+    spoken: NDArray[np.float64] = np.where(
+        says_lens, np.log(lens / (1 - others)), np.log((1 - lens) / others)
+    )
+    return spoken
+
+
 def swap(ratings: Ratings, known: Mapping[str, bool], *, prior: float = PRIOR) -> Judged:
     """Skills from the objects of which it is known whether they are lenses, then p_lens of each object.
 
@@ -47,7 +61,7 @@ def swap(ratings: Ratings, known: Mapping[str, bool], *, prior: float = PRIOR) -
     n_lenses, n_others = (given & lenses).sum(axis=0), (given & others).sum(axis=0)
     of_lens = ((given & said & lenses).sum(axis=0) + 1) / (n_lenses + 2)
     of_others = ((given & ~said & others).sum(axis=0) + 1) / (n_others + 2)
-    speaks = np.where(said, np.log(of_lens / (1 - of_others)), np.log((1 - of_lens) / of_others))
+    speaks = log_likelihood_ratio(said, of_lens, of_others)
     log_odds = np.log(prior / (1 - prior)) + np.where(given, speaks, 0).sum(axis=1)
     p_lens = 1 / (1 + np.exp(-log_odds.clip(-700, 700)))
     verdict = np.select([p_lens > DETECTED, p_lens < REJECTED], ["detected", "rejected"], "")

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from dashboard.inspection_board import LEASE_S
+from data.inspection_store import Item
 from tests.fixtures.campaigns import MODEL, add_scores, filled_campaign
 from tests.fixtures.groups import TEAM, open_session, queue_of, signed_in, team_server
 from tests.fixtures.servers import API, object_url
@@ -260,6 +261,26 @@ def test_a_board_made_anew_from_the_votes_is_the_same(client):
     for name in ("Ivo", "Ines"):
         assert again.decisions_of(name) == board.decisions_of(name)
     assert again.progress() == board.progress()
+
+
+def test_with_early_retirement_skilled_inspectors_decide_sooner(client):
+    """Three who know all known objects: their A makes a lens of it; with the same grades and no skill it is open."""
+    lead = signed_in(client, "Lea")
+    settings = {"quorum": 6, "early": True, "members": ["Ivo", "Ines", "Inspector 0"]}
+    session_id = open_session(lead, IDS[:2], known=KNOWN, known_share=0.75, **settings)
+    board = client.app.state.lensvet.inspections.board(session_id)
+    place = board.place_of["obj-0"]
+    for name in ("Ivo", "Ines", "Inspector 0"):
+        board.record(name, place, 0, "A")
+    assert not board.decided()[place]
+    for name in ("Ivo", "Ines", "Inspector 0"):
+        for _ in range(12):  # as if there were many more of them
+            board.items += tuple(Item(f"{i} {len(board.items)}", kind) for i, kind in KNOWN.items())
+        skilled = board._inspector(name)
+        known = [n for n, item in enumerate(board.items) if item.known]
+        skilled.grades |= {n: "A" if board.items[n].known == "lens" else "X" for n in known}
+    board.record("Ines", place, 0, "A")
+    assert board.decided()[place]
 
 
 def test_the_same_vote_again_is_no_second_vote(client):

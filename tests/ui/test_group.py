@@ -119,6 +119,8 @@ def test_a_session_from_opening_to_closing(signed: Signed, screenshots):
     lead.keyboard.press("G")
     lead.get_by_test_id("close").click()
     expect(lead.get_by_test_id("state")).to_have_text("closed")
+    ivo.keyboard.press("G")
+    expect(ivo.get_by_test_id("report")).to_contain_text("12")
     assert lead.title() != "1"
 
 

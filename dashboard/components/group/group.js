@@ -4,7 +4,7 @@ import { getJson } from "../stage/api.js";
 import { h, keyCap, setText } from "../stage/dom.js";
 import { isTyping } from "../stage/keys.js";
 import { bar, toggleTheme } from "../lists.js";
-import { LeadPanel } from "./lead_panel.js";
+import { LeadPanel, people } from "./lead_panel.js";
 import { opening } from "./opening.js";
 import { rubric } from "./rubric.js";
 
@@ -78,10 +78,11 @@ function card(session, campaign, isLead, onChanged) {
   const presenting = h("span", { class: "state", "data-state": "open", hidden: true });
   const body = h("div", {});
   const panel = isLead ? new LeadPanel({ session, onChanged }) : null;
+  const own = isLead ? null : new OwnReport(session, campaign);
   rubric(session, campaign).then((element) => body.prepend(element), () => {});
   const element = h("section", { class: "card", "data-session": session.session_id },
     h("div", { class: "row" }, h("h2", {}, session.title), state, presenting, h("span", { class: "spring" }), mine, go),
-    h("div", { class: "row small" }, share, decided), body, panel?.element);
+    h("div", { class: "row small" }, share, decided), body, own?.element, panel?.element);
   return {
     element,
     update(now) {
@@ -99,6 +100,26 @@ function card(session, campaign, isLead, onChanged) {
         go.replaceChildren(keyCap("v"), words);
       }
       panel?.update(now);
+      own?.update(now);
     },
   };
+}
+
+/** What an inspector was like, told to nobody but the inspector and leads: when it gives nothing away any more. */
+class OwnReport {
+  constructor(session, campaign) {
+    Object.assign(this, { session, campaign, element: h("div", { "data-testid": "report" }) });
+  }
+
+  async update({ state, feedback, mine }) {
+    const version = state === "closed" || feedback ? `${state} ${mine.graded}` : null;
+    if (version === this.version || !mine.graded) return;
+    this.version = version;
+    this.element.replaceChildren();
+    if (!version) return;
+    const { reports } = await getJson(`sessions/${encodeURIComponent(this.session.session_id)}/reports`).catch(() => ({ reports: {} }));
+    const { inspector } = this.campaign;
+    if (!reports[inspector]) return;
+    this.element.replaceChildren(h("h3", {}, "You, in this session"), people({ [inspector]: { grades: reports[inspector].grades, away_s: 0 } }, reports));
+  }
 }

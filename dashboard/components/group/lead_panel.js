@@ -75,7 +75,8 @@ function agreement({ summary, known }) {
   return words;
 }
 
-function people(present, reports) {
+/** A row for each person: `present` says by name how many grades, and when they were last here. */
+export function people(present, reports) {
   const names = Object.keys(present ?? {}).sort();
   if (!names.length) return h("p", { class: "dim small" }, "Nobody has come yet.");
   const away = ({ away_s: seconds }) => (seconds == null ? "not since the server started" : seconds < 10 ? "here" : seconds < 3600 ? `${Math.round(seconds / 60)} min ago` : `${Math.round(seconds / 3600)} h ago`);
