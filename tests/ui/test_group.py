@@ -75,6 +75,7 @@ def shown(page: Page) -> str:
 
 
 def grade(page: Page, key: str) -> None:
+    expect(page.get_by_test_id("withheld")).to_be_visible()  # what may be told of it has come: it can be graded
     before = shown(page)
     page.keyboard.press(key)
     page.wait_for_function(MOVED, arg=before)
@@ -138,10 +139,10 @@ def test_everybody_follows_whoever_presents_and_sees_the_votes_when_the_round_is
     lead.keyboard.press("ArrowRight")
     ivo.wait_for_function(MOVED, arg=first)
     assert len({shown(page) for page in (lead, ivo, ines)}) == 3  # tickets of their own
-    ivo.keyboard.press("a")
-    ines.keyboard.press("x")
-    saved(ivo)
-    saved(ines)
+    for page, key in ((ivo, "a"), (ines, "x")):
+        expect(page.get_by_test_id("withheld")).to_be_visible()
+        page.keyboard.press(key)
+        expect(page.get_by_test_id("withheld")).to_be_hidden()
     expect(ivo.get_by_test_id("together")).to_contain_text("all votes show when the round is closed")
     lead.keyboard.press("R")
     expect(ivo.get_by_test_id("together")).to_contain_text("round closed: Ines X · Ivo A")
