@@ -34,13 +34,14 @@ Places = NDArray[np.int64]
 def decision_of(votes: Sequence[Vote]) -> tuple[bool, str | None]:
     """Whether an inspector has decided on a look, and the grade that counts: the last blind one that is not undone.
 
+    Somebody who takes the blind grade back after the reveal has decided, but gives no grade that counts.
+
     votes : all of one inspector on one look at an object, oldest first.
     """
     undone = {vote.supersedes for vote in votes if vote.kind == "undo"}
     made = [vote for vote in votes if vote.kind != "undo" and vote.vote_id not in undone]
-    grades = [vote.grade for vote in made if vote.grade is not None]
     blind = [vote.grade for vote in made if vote.grade is not None and vote.phase == "blind"]
-    return bool(made), (blind or grades or [None])[-1]
+    return bool(made), blind[-1] if blind else None
 
 
 def second_look(session_id: str) -> str:

@@ -5,8 +5,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 # Somebody who leafs through candidates sends about twenty a second; the first page asks for a hundred at once.
-PER_S = 60.0
-BURST = 600.0
+PER_S = 40.0
+BURST = 300.0
 _KEPT = 20_000
 
 

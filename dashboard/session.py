@@ -15,6 +15,7 @@ from dashboard.inspection_board import Board, decision_of, second_look
 from dashboard.state import ServerState
 from dashboard.tickets import Ticket
 from data.errors import VoteConflictError
+from data.inspection_store import Inspection
 from data.objects import StoredObject
 from data.people import Person
 from data.votes import Vote, validate_vote
@@ -315,6 +316,9 @@ class Session:
         boards = [one for one in self.open_boards() if subject.stored.object_id in one.place_of]
         return bool(boards) and self.is_withheld(subject)
 
+    def _sessions(self) -> list[Inspection]:
+        return self.state.inspections.all()
+
     def _is_in_open_round(self, subject: Subject) -> bool:
         """Whether a lead presents this object and the votes of all wait for the round's end."""
         if subject.board is None or subject.ticket is None:
@@ -360,6 +364,12 @@ class Session:
     def _booked(self, vote: Vote, subject: Subject) -> Vote:
         """The vote under the object's own id and the session that its ticket is of."""
         if subject.board is None or subject.ticket is None:
+            if any(
+                vote.session_id in (one.session_id, second_look(one.session_id)) for one in self._sessions()
+            ):
+                raise VoteConflictError(
+                    "session_id is that of a group session, whose votes name objects by their tickets"
+                )
             return vote
         first, second = _session_ids(subject.board)
         shown = vote.planes_hash == subject.shown.planes_hash
@@ -372,7 +382,7 @@ class Session:
 
     def _tell_board(self, vote: Vote) -> None:
         """Have the session's board take over what stands now of this inspector and object."""
-        for one in self.state.inspections.all():
+        for one in self._sessions():
             if vote.session_id not in (one.session_id, second_look(one.session_id)):
                 continue
             board = self.state.inspections.board(one.session_id)

@@ -6,6 +6,7 @@ import re
 import uuid
 from urllib.parse import quote
 
+import httpx
 import pytest
 import websockets.sync.client
 
@@ -227,3 +228,12 @@ def test_no_way_of_writing_a_path_walks_round_its_rule(client, path):
     answer = ivo.get(path)
     assert answer.status_code in (400, 403, 404)
     assert quote("people") not in answer.text
+
+
+def test_somebody_who_asks_too_often_is_refused_and_nobody_else(client):
+    ivo, una = signed_in(client, "Ivo"), signed_in(client, "Una")
+    with httpx.Client(base_url=client.base_url, cookies=ivo.cookies) as flooding:
+        answers = [flooding.get("/favicon.ico").status_code for _ in range(900)]
+    assert answers[0] == 200
+    assert answers[-1] == 429
+    assert una.get(f"{API}/health").status_code == 200

@@ -146,6 +146,30 @@ def test_a_blind_grade_after_the_reveal_is_refused(client):
     assert grade(ivo, item, session_id, "X", supersedes=vote["vote_id"]).status_code == 409
 
 
+def test_who_takes_a_blind_grade_back_after_the_reveal_gives_none_that_counts(client):
+    session_id = open_session(signed_in(client, "Lea"), IDS)
+    ivo = signed_in(client, "Ivo")
+    item = queue_of(ivo, session_id)["items"][0]
+    vote = grade(ivo, item, session_id, "C").json()["vote"]
+    ivo.get(object_url(item["object_id"]))
+    assert grade(ivo, item, session_id, None, supersedes=vote["vote_id"]).status_code == 201
+    assert grade(ivo, item, session_id, "A").status_code == 409
+    assert grade(ivo, item, session_id, "A", phase="revealed").status_code == 201
+    assert int(client.app.state.lensvet.inspections.board(session_id).counts.sum()) == 0
+
+
+def test_a_vote_under_the_real_id_cannot_slip_into_a_session(client):
+    session_id = open_session(signed_in(client, "Lea"), IDS)
+    ivo = signed_in(client, "Ivo")
+    item = queue_of(ivo, session_id)["items"][0]
+    grade(ivo, item, session_id, "C")
+    name = ivo.get(object_url(item["object_id"])).json()["name"]
+    for forged in (session_id, f"{session_id}:repeat"):
+        vote = {"vote_id": str(uuid.uuid4()), "object_id": name, "phase": "blind", "grade": "A"}
+        assert ivo.post(f"{API}/votes", json=vote | {"session_id": forged}).status_code == 409
+    assert list(client.app.state.lensvet.inspections.board(session_id).counts.sum(axis=0)) == [0, 0, 1, 0]
+
+
 def test_the_real_id_opens_nothing_that_the_ticket_withholds(client):
     session_id = open_session(signed_in(client, "Lea"), IDS)
     ivo = signed_in(client, "Ivo")

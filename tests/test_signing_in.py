@@ -59,6 +59,8 @@ def test_name_and_password_open_the_door_and_the_cookie_is_out_of_scripts_reach(
         (None, PASSWORD),
         ("Ivo", ["x"]),
         ("Ivo", "x" * 9000),
+        ("I\0vo", PASSWORD),
+        ("Ivo", "\0"),
     ],
 )
 def test_a_wrong_name_and_a_wrong_password_are_answered_alike(client, name, password):

@@ -91,7 +91,10 @@ def _graded_session(client: httpx.Client, campaign: Campaign) -> None:
         quorum=3,
         repeats=0.1,
         members=[*SKILLS],
-        examples={"A": object_ids[160], "X": object_ids[161]},
+        examples={
+            "A": next(i for i in object_ids[150:] if is_lens[i]),
+            "X": next(i for i in object_ids[150:] if not is_lens[i]),
+        },
         known=known,
         known_share=0.2,
     )

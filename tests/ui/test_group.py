@@ -75,7 +75,9 @@ def shown(page: Page) -> str:
 
 
 def grade(page: Page, key: str) -> None:
-    expect(page.get_by_test_id("withheld")).to_be_visible()  # what may be told of it has come: it can be graded
+    expect(
+        page.get_by_test_id("withheld")
+    ).to_be_visible()  # what may be told of it has come: it can be graded
     before = shown(page)
     page.keyboard.press(key)
     page.wait_for_function(MOVED, arg=before)
