@@ -222,7 +222,7 @@ def hours(number: float) -> dict[str, object]:
         ) as process:
             url = address_in(log)
             server = psutil.Process(process.pid)
-            plan = Plan(url, team.session_id, team.cookies, 5.0, 3600 * number, str(folder / "out.json"))
+            plan = Plan(url, team.session_id, team.cookies, 1.0, 3600 * number, str(folder / "out.json"))
             crowd = start_crowd(plan, folder)
             memory_mib = []
             while crowd.poll() is None:
