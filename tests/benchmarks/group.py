@@ -1,11 +1,14 @@
 """A group session under load: many inspectors, one real browser, one lead who presents; all on this machine."""
 
+import asyncio
 import contextlib
 import json
+import re
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -17,7 +20,7 @@ from tests.benchmarks.browser import GRADE_ALL, PAINTED
 from tests.benchmarks.rows import Row, at_least, at_most
 from tests.fixtures.browsers import open_chromium
 from tests.fixtures.crowd import Plan
-from tests.fixtures.servers import API, address_in, lensvet_process
+from tests.fixtures.servers import API, address_in, document_of, lensvet_process, object_url
 from tests.fixtures.team_campaign import TeamCampaign, start_crowd, team_campaign
 
 COOKIE = "lensvet_sign_in"
@@ -30,7 +33,7 @@ LOADING_MS = 120_000
 def bench() -> list[Row]:
     """Rows for a team on this machine; the crowd and the browsers share its cores with the server."""
     with open_chromium() as browser:
-        return [*_fifty(browser), *_five_hundred(), *_presenter(), *_opening(browser)]
+        return [*_fifty(browser), *_five_hundred(), *_presenter(), _opening_served(), *_opening(browser)]
 
 
 @contextlib.contextmanager
@@ -148,6 +151,44 @@ def _opening(browser: Browser) -> list[Row]:
             ),
             at_most("memory of the web process per open page", each_mib, 5, "MiB", reference="50 open pages"),
         ]
+
+
+def _opening_served() -> Row:
+    """What the server alone needs for it: all that fifty pages fetch until the first candidate is there."""
+    with _served(OPENED, 500) as (team, url, _, _), ThreadPoolExecutor(OPENED) as people:
+        _warm_up(url, team)
+        begun = time.monotonic()
+
+        def open_page(n: int) -> float:
+            time.sleep(max(0.0, begun + n * OPENING_S / OPENED - time.monotonic()))
+            with httpx.Client(
+                base_url=url, timeout=60, headers={"Cookie": f"{COOKIE}={team.cookies[n]}"}
+            ) as client:
+                _fetch_page(client, team)
+            return time.monotonic() - begun
+
+        seconds = max(people.map(open_page, range(OPENED)))
+        return at_most(
+            "50 people open /vet within 30 s: all served",
+            seconds,
+            35,
+            "s",
+            reference="page, scripts, socket, planes",
+        )
+
+
+def _fetch_page(client: httpx.Client, team: TeamCampaign) -> None:
+    client.cookies.set(COOKIE, client.headers["Cookie"].partition("=")[2])
+    page = client.get("/vet").raise_for_status().text
+    for address in re.findall(r'(?:src|href)="([^"]+\.(?:js|css)[^"]*)"', page):
+        client.get(f"/{address}").raise_for_status()
+    asyncio.run(document_of(client))
+    session = {"session_id": team.session_id}
+    for name in ("campaign", "votes", "queue"):
+        answer = client.get(f"{API}/{name}", params=session).raise_for_status()
+    for item in answer.json()["items"][:9]:
+        client.get(object_url(item["object_id"], "planes")).raise_for_status()
+        client.get(object_url(item["object_id"])).raise_for_status()
 
 
 def _warm_up(url: str, team: TeamCampaign) -> None:
