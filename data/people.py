@@ -58,15 +58,9 @@ def checked_name(name: object) -> str:
     PeopleError
     """
     composed = composed_name(name)
-    for character in composed:
-        if unicodedata.category(character) in ("Cf", "Co", "Cn", "Zl", "Zp"):
-            raise PeopleError(f"name holds the invisible character U+{ord(character):04X}; remove it")
-    for word in composed.split():
-        scripts = {_script(character) for character in word if character.isalpha()}
-        if len(scripts & {"LATIN", "CYRILLIC", "GREEK"}) > 1:
-            raise PeopleError(
-                f"name has the word {word[:80]!r} in letters of {' and '.join(sorted(scripts)).lower()}: use one script"
-            )
+    # Also as the account has it: there the micro sign is a Greek letter, and one character may have become eighteen.
+    for form in (composed, _folded(composed)):
+        _check_characters(form)
     return composed
 
 
@@ -76,8 +70,7 @@ def account_of(name: object) -> str:
     >>> account_of("  Ada  LOVELACE ") == account_of("ada lovelace")
     True
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", checked_name(name)).casefold())
-    return " ".join(folded.split())
+    return _folded(checked_name(name))
 
 
 def checked_role(role: object) -> str:
@@ -94,3 +87,28 @@ def checked_role(role: object) -> str:
 
 def _script(character: str) -> str:
     return unicodedata.name(character, "").partition(" ")[0]
+
+
+def _folded(name: str) -> str:
+    """Compatibility forms and case taken away, until nothing changes any more."""
+    while True:
+        folded = " ".join(
+            unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split()
+        )
+        if folded == name:
+            return folded
+        name = folded
+
+
+def _check_characters(name: str) -> None:
+    if not 0 < len(name) <= NAME_LIMIT:
+        raise PeopleError(f"name has {len(name)} characters once it is folded; expected 1 to {NAME_LIMIT}")
+    for character in name:
+        if unicodedata.category(character) in ("Cc", "Cs", "Cf", "Co", "Cn", "Zl", "Zp"):
+            raise PeopleError(f"name holds the invisible character U+{ord(character):04X}; remove it")
+    for word in name.split():
+        scripts = {_script(character) for character in word if character.isalpha()}
+        if len(scripts & {"LATIN", "CYRILLIC", "GREEK"}) > 1:
+            raise PeopleError(
+                f"name has the word {word[:80]!r} in letters of {' and '.join(sorted(scripts)).lower()}: use one script"
+            )

@@ -102,6 +102,66 @@ def test_weights_count_as_that_many_objects():
     assert weighted.lenses.value == pytest.approx(twice.lenses.value)
 
 
+def test_a_probable_non_lens_is_not_told_and_repeats_are_compared_with_the_first_look():
+    looks = [
+        *(Look("Ivo", f"object-{n}", grade) for n, grade in enumerate("AABX")),
+        *(Look("Ivo", f"object-{n}", grade, is_repeat=True) for n, grade in enumerate("ABXX")),
+        Look("Ivo", "ring", "B"),
+        Look("Ivo", "spiral", "C"),
+    ]
+    report = inspector_reports(looks, {"ring": False, "spiral": False})["Ivo"]
+    assert report.grades_of_non_lenses == {"A": 0, "B": 1, "C": 1, "X": 0}
+    assert report.non_lenses_told == Share(1, 2)
+    assert report.same_on_repeats == Share(2, 4)
+    assert report.near_on_repeats == Share(3, 4)  # B to X is two apart
+    # Squared steps seen: 0 + 1 + 4 + 0. By chance: each first with each second look, 60 in 16 pairs, over 4 objects.
+    assert report.kappa == pytest.approx(1 - 5 / 15)
+
+
+def test_one_in_ten_decisions_is_faster_and_one_slower_than_the_range():
+    looks = [Look("Ivo", str(n), "X", elapsed_ms=1_000 * n) for n in range(101)]
+    seconds = inspector_reports(looks, {})["Ivo"].seconds
+    assert (seconds.low, seconds.median, seconds.high) == (10.0, 50.0, 90.0)
+
+
+def test_lenses_are_counted_where_known_objects_are_told_apart_best():
+    # Only at 1.5 do they differ clearly: 9 of 10 lenses, 1 of 10 others. Of 100 objects 26 pass, (26 - 10) / 0.8 = 20.
+    lenses, others = [2.0] * 9 + [1.0], [2.0] + [1.0] * 9
+    found = thresholds_of([2.0] * 26 + [1.0] * 74, lenses, others, resamples=0)
+    assert found.lenses.value == pytest.approx(20)
+    assert next(row for row in found.rows if row.threshold == 1.5).purity.value == pytest.approx(
+        0.9 * 20 / 26
+    )
+
+
+def test_there_are_never_fewer_lenses_than_none_nor_more_than_objects_and_purity_stays_a_share():
+    lenses, others = [2.0] * 8 + [1.0] * 2, [2.0] * 2 + [1.0] * 8
+    assert thresholds_of([1.0] * 50, lenses, others, resamples=0).lenses.value == 0
+    everything = thresholds_of([2.0] * 50, lenses, others, resamples=0)
+    assert everything.lenses.value == 50
+    # At 2.5 all lenses pass and one object of 50 does, which 50 x 0.8 lenses cannot be.
+    few = thresholds_of([2.0] * 49 + [3.0], [3.0] * 8 + [2.0] * 2, [2.0] * 2 + [1.0] * 8, resamples=0)
+    assert max(row.purity.value for row in few.rows if row.selected) <= 1
+
+
+def test_known_objects_that_nobody_tells_apart_say_nothing_of_others():
+    found = thresholds_of([2.0] * 30, [2.0, 1.0], [2.0, 1.0], resamples=20)
+    assert np.isnan([found.lenses.value, found.rows[0].purity.value]).all()
+
+
+def test_the_interval_of_completeness_holds_that_of_all_lenses_like_the_known_ones():
+    """Not that of the few lenses that happen to be among the objects, which scatters more."""
+    held = []
+    for seed in range(60):
+        ratings, is_lens = simulated_team(objects=8000, inspectors=8, share=0.3, seed=seed)
+        means = summarise(ratings.counts[:, ::-1]).mean
+        lenses, others = means[is_lens], means[~is_lens]
+        found = thresholds_of(others[50:], lenses[:50], others[:50], resamples=0)
+        for row in found.rows:
+            held.append(row.completeness.low <= (lenses >= row.threshold).mean() <= row.completeness.high)
+    assert 0.90 <= np.mean(held) <= 0.99
+
+
 def test_estimated_completeness_and_purity_cover_the_truth():
     """In a session whose truth is known, the 95 % intervals hold it in at least nine sessions of ten."""
     covered = {"completeness": [], "purity": [], "lenses": []}

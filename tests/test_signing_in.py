@@ -4,7 +4,7 @@ import stat
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
 
@@ -172,6 +172,8 @@ def test_no_name_that_looks_like_anothers_is_let_in(people, name):
         people.add(name, "inspector", by="test")
 
 
+@example("Aµ")  # the micro sign, a Greek letter once it is folded
+@example("\ufdfa" * 30)  # one character that folds to eighteen
 @given(st.text(max_size=30))
 def test_an_account_is_the_same_however_it_is_written(name):
     try:
