@@ -166,6 +166,9 @@ def _checked_manifest(path: Path) -> dict[str, dict[str, str]]:
         raise BackupError(f"{path} is damaged, or no backup ({error}): take another one") from error
     if manifest is None or not isinstance(manifest.get("sha256"), dict):
         raise BackupError(f"{path} has no manifest: it was cut short, or is no backup")
+    schema = str(manifest.get("schema", ""))
+    if schema > HEAD:
+        raise BackupError(f"{path} has schema {schema}, this LensVet knows up to {HEAD}: update LensVet")
     damaged = sorted(name for name, digest in manifest["sha256"].items() if found.get(name) != digest)
     damaged += sorted(set(found) - set(manifest["sha256"]))
     if damaged:

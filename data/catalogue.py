@@ -19,6 +19,7 @@ from data.campaign import Campaign
 from data.catalogue_columns import CATALOGUE_COLUMNS, REAL, TEXT, VOTE_COLUMNS, free_name, own_column
 from data.consensus import Remarks, gather_remarks, summarise
 from data.errors import CampaignError, ExportError, StoreError
+from data.inspection_store import InspectionStore
 from data.label_store import LabelStore
 from data.objects import STORAGE_COLUMNS
 from data.priors import p_lens_of_logit
@@ -57,11 +58,15 @@ def catalogue_rows(
         "ra_deg": objects["ra_deg"],
         "dec_deg": objects["dec_deg"],
         **_grades(store, row_of),
+        **_concluded(store, row_of),
         **_remarks(store, row_of),
         **scores,
         **_pixels(campaign, objects, scores),
     }
     fields = [column.field for column in CATALOGUE_COLUMNS]
+    values["grade"] = [
+        final or grade for final, grade in zip(values["final_grade"], values["grade"], strict=True)
+    ]
     arrays = [_array(values[field.name], field.type) for field in fields]
     return _with_own_columns(pa.table(arrays, schema=pa.schema(fields)), objects)
 
@@ -124,6 +129,20 @@ def _grades(store: LabelStore, row_of: dict[str, int]) -> Columns:
         "n_votes": summary.n_votes,
         **{name: numbers[:, n] for n, name in enumerate(("n_a", "n_b", "n_c", "n_x", "n_blind", "n_skips"))},
     }
+
+
+def _concluded(store: LabelStore, row_of: dict[str, int]) -> Columns:
+    """What group sessions concluded of objects, and which of them were known before."""
+    inspections = InspectionStore(store.engine)
+    values: Columns = {name: [None] * len(row_of) for name in ("final_grade", "final_comment", "known")}
+    for object_id, said in inspections.final_grades().items():
+        if object_id in row_of:
+            values["final_grade"][row_of[object_id]] = said.grade
+            values["final_comment"][row_of[object_id]] = said.comment
+    for object_id, known in inspections.known_objects().items():
+        if object_id in row_of:
+            values["known"][row_of[object_id]] = known
+    return values
 
 
 def _remarks(store: LabelStore, row_of: dict[str, int]) -> Columns:

@@ -35,7 +35,16 @@ CATALOGUE_COLUMNS: tuple[ColumnDefinition, ...] = (
     ColumnDefinition("object_id", TEXT, "Identifier of the object", "meta.id;meta.main"),
     ColumnDefinition("ra_deg", REAL, "Right ascension of the object, ICRS", "pos.eq.ra;meta.main", "deg"),
     ColumnDefinition("dec_deg", REAL, "Declination of the object, ICRS", "pos.eq.dec;meta.main", "deg"),
-    ColumnDefinition("grade", TEXT, f"Consensus grade: {RULE}", "src.class"),
+    ColumnDefinition(
+        "grade", TEXT, f"Final grade where there is one, else consensus grade: {RULE}", "src.class;meta.main"
+    ),
+    ColumnDefinition(
+        "final_grade", TEXT, "Grade that the discussion in a group session came to", "src.class"
+    ),
+    ColumnDefinition("final_comment", TEXT, "Reason given for the final grade", "meta.note"),
+    ColumnDefinition(
+        "known", TEXT, "lens or nonlens for an object mixed into a group session as known", "meta.code.class"
+    ),
     ColumnDefinition("mean_score", REAL, "Mean score, A = 3, B = 2, C = 1, X = 0", "src.class;stat.mean"),
     ColumnDefinition("score_error", REAL, "Standard error of the mean score", "stat.error;src.class"),
     ColumnDefinition("score_spread", REAL, "Largest minus smallest score", "src.class;stat.interval"),

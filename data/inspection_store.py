@@ -178,12 +178,20 @@ class InspectionStore:
             raise InspectionError("the comment is empty")
         self._say(_DISCUSSION, session_id, object_id, comment, by)
 
-    def final_grades(self, session_id: str) -> dict[str, Said]:
-        """The final grade of each object that has one."""
+    def known_objects(self) -> dict[str, str]:
+        """`lens` or `nonlens` of each object that any session mixed in as known; the newest session's word."""
+        query = sa.select(_ITEMS.c.object_id, _ITEMS.c.known).where(_ITEMS.c.known.is_not(None))
+        with self._reading.connect() as connection:
+            return {row.object_id: row.known for row in connection.execute(query.order_by(_ITEMS.c.seq))}
+
+    def final_grades(self, session_id: str | None = None) -> dict[str, Said]:
+        """The last final grade of each object that has one, in a session or in any."""
         columns = _FINAL.c
         query = sa.select(columns.object_id, columns.by, columns.at, columns.comment, columns.grade)
+        if session_id is not None:
+            query = query.where(columns.session_id == session_id)
         with self._reading.connect() as connection:
-            rows = connection.execute(query.where(columns.session_id == session_id).order_by(columns.seq))
+            rows = connection.execute(query.order_by(columns.seq))
             return {row.object_id: Said(*row) for row in rows}
 
     def discussion(self, session_id: str, object_id: str) -> list[Said]:

@@ -1,7 +1,9 @@
 """A backup is whole, holds no secret, and becomes the same campaign again, on either database."""
 
+import hashlib
 import io
 import json
+import signal
 import subprocess
 import sys
 import tarfile
@@ -9,10 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from data import label_store, migrations
 from data.backup import LABELS, MANIFEST, restore_backup, write_backup
 from data.campaign import Campaign, open_campaign
-from data.errors import BackupError
+from data.catalogue import catalogue_rows, vote_rows
+from data.database import connect_to, for_writing
+from data.errors import BackupError, CampaignError
 from data.inspection import settings_from
 from data.inspection_store import InspectionStore
 from data.label_store import LabelStore
@@ -34,9 +40,9 @@ def voted(tmp_path, database_url) -> Campaign:
             labels.add(vote)
         labels.record_reveal("Ivo", "b")
         PeopleStore(labels.engine).add("Ivo", "inspector", by="test")
-        InspectionStore(labels.engine).open(
-            settings_from({"title": "Best"}), [("a", None), ("b", "lens")], by="Lea"
-        )
+        inspections = InspectionStore(labels.engine)
+        session = inspections.open(settings_from({"title": "Best"}), [("a", None), ("b", "lens")], by="Lea")
+        inspections.decide(session.session_id, "a", "C", "no counter-image", by="Lea")
     return campaign
 
 
@@ -55,6 +61,9 @@ def contents(campaign: Campaign) -> tuple[object, ...]:
             labels.revealed_ids("Ivo"),
             PeopleStore(labels.engine).everybody(),
             [(one, inspections.items(one.session_id)) for one in inspections.all()],
+            inspections.final_grades(),
+            catalogue_rows(campaign, labels),
+            vote_rows(labels),
         )
 
 
@@ -201,3 +210,64 @@ def test_the_manifest_tells_what_is_in_it(backup):
     assert manifest["schema"] >= "0003"
     assert manifest["rows"]["votes"] == 0
     assert set(manifest["sha256"]) == {"labels.sqlite", "campaign.toml", "catalogue.parquet"}
+
+
+@pytest.mark.parametrize("step", ["_restore_labels", "written_atomically", "open_campaign"])
+def test_a_restore_that_is_killed_leaves_no_campaign_or_a_whole_one(voted, tmp_path, step):
+    write_backup(voted, tmp_path / "b.tar")
+    dying = (
+        "import os, signal, sys; from pathlib import Path; import data.backup as backup\n"
+        f"backup.{step} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "backup.restore_backup(Path(sys.argv[1]), Path(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", dying, str(tmp_path / "b.tar"), str(tmp_path / "again")]
+    assert subprocess.run(command, cwd=PROJECT, check=False).returncode == -signal.SIGKILL
+    if step == "open_campaign":  # all is written by then
+        assert contents(open_campaign(tmp_path / "again"))[:1] == contents(voted)[:1]
+    else:
+        with pytest.raises(CampaignError):
+            open_campaign(tmp_path / "again")
+        with pytest.raises(BackupError, match="new folder"):
+            restore_backup(tmp_path / "b.tar", tmp_path / "again")
+        assert contents(restore_backup(tmp_path / "b.tar", tmp_path / "third")) == contents(voted)
+
+
+def with_labels(backup: Path, labels: Path, *, schema: str) -> None:
+    """Put another label store into a backup, as another LensVet would have written it."""
+    with tarfile.open(backup) as archive:
+        files = {member.name: archive.extractfile(member).read() for member in archive}
+    files[LABELS] = labels.read_bytes()
+    manifest = json.loads(files.pop(MANIFEST)) | {"schema": schema}
+    manifest["sha256"][LABELS] = hashlib.sha256(files[LABELS]).hexdigest()
+    files[MANIFEST] = json.dumps(manifest).encode()
+    with tarfile.open(backup, "w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
+def labels_of_revision(path: Path, revision: str, vote) -> Path:
+    engine = connect_to(f"sqlite:///{path}")
+    with for_writing(engine).begin() as connection:
+        migrations.upgrade(connection, revision)
+        connection.execute(sa.insert(label_store._VOTES).values(label_store._row_of(vote)))
+    engine.dispose()
+    return path
+
+
+def test_a_backup_of_the_first_lensvet_is_brought_up_to_date(backup, tmp_path):
+    vote = a_vote(**EVERYTHING)
+    with_labels(backup, labels_of_revision(tmp_path / "old.sqlite", "0001", vote), schema="0001")
+    restored = restore_backup(backup, tmp_path / "again")
+    with LabelStore.open(restored.database_url) as labels:
+        assert list(labels.all_votes()) == [vote]
+        assert InspectionStore(labels.engine).all() == []
+
+
+def test_a_backup_of_a_newer_lensvet_is_refused(backup, tmp_path):
+    newer = labels_of_revision(tmp_path / "new.sqlite", migrations.HEAD, a_vote())
+    with_labels(backup, newer, schema="9999")
+    with pytest.raises(BackupError, match=r"schema 9999.*update LensVet"):
+        restore_backup(backup, tmp_path / "again")
+    assert not (tmp_path / "again").exists()

@@ -14,6 +14,8 @@ from data.campaign import Campaign
 from data.catalogue import catalogue_rows, vote_rows
 from data.catalogue_columns import CATALOGUE_COLUMNS, VOTE_COLUMNS, free_name
 from data.errors import ExportError
+from data.inspection import settings_from
+from data.inspection_store import InspectionStore
 from data.label_store import LabelStore
 from data.objects import ObjectTable, StoredObject
 from data.scores import SCORE_SCHEMA, write_part
@@ -218,3 +220,20 @@ def test_a_hundred_thousand_objects_have_a_row_each(campaign, store):
     ObjectTable(rows).save(campaign.catalogue_path)
     add_scores(campaign, {"object-99999": 1.0})
     assert catalogue_rows(campaign, store).num_rows == 100_000
+
+
+def test_the_final_grade_of_a_discussion_is_the_grade_and_the_votes_stay_beside_it(filled, store):
+    for inspector, grade in (("Ana", "A"), ("Bo", "A"), ("Cy", "X")):
+        store.add(a_vote(object_id="one", inspector=inspector, grade=grade))
+    inspections = InspectionStore(store.engine)
+    items = [("one", None), ("two", "lens"), ("three", "nonlens")]
+    session = inspections.open(settings_from({"title": "Best"}), items, by="Lea")
+    assert _row(filled, store)["grade"] == "B"
+    inspections.decide(session.session_id, "one", "A", "first", by="Lea")
+    inspections.decide(session.session_id, "one", "C", "no counter-image", by="Lea")
+    row = _row(filled, store)
+    assert (row["grade"], row["final_grade"], row["final_comment"]) == ("C", "C", "no counter-image")
+    assert (row["mean_score"], row["n_a"], row["known"]) == (pytest.approx(2.0), 2, None)
+    other = _row(filled, store, "two")
+    assert (other["grade"], other["final_grade"], other["known"]) == (None, None, "lens")
+    assert _row(filled, store, "three")["known"] == "nonlens"
