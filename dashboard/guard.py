@@ -73,7 +73,41 @@ class Guard:
             await _refuse(scope, receive, send, *reason)
             return
         _keep_ids_encoded(scope)
-        await self._answer(scope, _limited(scope, receive), _with_headers(send))
+        if scope["type"] == "websocket":
+            await self._answer(scope, self._while_allowed(scope, receive), send)
+        else:
+            await self._answer(
+                scope, _limited(scope, receive), self._stream_while_allowed(scope, _with_headers(send))
+            )
+
+    def _while_allowed(self, scope: Scope, receive: Receive) -> Receive:
+        """Hangs up on whoever was signed out, or may no longer be here, since the socket was opened."""
+
+        async def receive_allowed() -> Message:
+            message = await receive()
+            if message["type"] == "websocket.receive" and await self._is_shut_out(scope):
+                return {"type": "websocket.disconnect", "code": 1008}
+            return message
+
+        return receive_allowed
+
+    def _stream_while_allowed(self, scope: Scope, send: Send) -> Send:
+        """Ends a stream of events to such a person."""
+        is_stream = is_over = False
+
+        async def send_allowed(message: Message) -> None:
+            nonlocal is_stream, is_over
+            if is_over:
+                return
+            if message["type"] == "http.response.start":
+                is_stream = (
+                    Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
+                )
+            elif is_stream and await self._is_shut_out(scope):
+                message, is_over = {"type": "http.response.body"}, True
+            await send(message)
+
+        return send_allowed
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_begun = False
@@ -115,20 +149,33 @@ class Guard:
         cookie = _cookie(scope)
         if self._limit.is_spent(cookie or address):
             return 429, "too many requests: wait a moment"
+        refused = await self._refusal_by_role(scope)
+        if cookie and scope["state"]["person"] is None and self._limit.is_spent(address):
+            return 429, "too many requests: wait a moment"
+        return refused
+
+    async def _refusal_by_role(self, scope: Scope) -> tuple[int, str] | None:
+        """Whether that person may have this, as things are now; who it is stands in the scope from here on."""
+        if self._signing_in is None:
+            return None
+        cookie, state = _cookie(scope), scope.setdefault("state", {})
         try:
             person = await self._person(cookie) if cookie else None
         except SQLAlchemyError:
             log.exception("the label store does not answer")
+            state["person"] = None
             return 503, "the label store does not answer: try again soon"
-        if cookie and person is None and self._limit.is_spent(address):
-            return 429, "too many requests: wait a moment"
-        scope.setdefault("state", {})["person"] = person
+        state["person"] = person
         rule = rule_for(scope.get("method", "GET"), scope["path"])
         if rule.role is EVERYBODY:
             return None
         return refusal(
             rule, person, is_blind=person is not None and not rule.blind and self._is_blind(person)
         )
+
+    async def _is_shut_out(self, scope: Scope) -> bool:
+        refused = await self._refusal_by_role(scope)
+        return refused is not None and refused[0] != 503  # a database that is away says nothing of people
 
     async def _person(self, cookie: str) -> Person | None:
         assert self._signing_in is not None
@@ -213,7 +260,7 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
             raise HTTPException(413, f"the body has more than {limit} bytes; send less")
         return message
 
-    return receive_limited if scope["type"] == "http" else receive
+    return receive_limited
 
 
 def _with_headers(send: Send) -> Send:

@@ -9,11 +9,12 @@ from urllib.parse import quote
 import httpx
 import pytest
 import websockets.sync.client
+from bokeh.protocol import Protocol
 
 from dashboard.access import RULES, Rule, rule_for
 from tests.fixtures.campaigns import MODEL, add_scores, filled_campaign
 from tests.fixtures.groups import TEAM, open_session, queue_of, signed_in, team_server
-from tests.fixtures.servers import API, document_of, every_route, host_of
+from tests.fixtures.servers import API, document_of, every_route, host_of, page_socket
 
 OPEN = {
     "/sign-in",
@@ -28,6 +29,12 @@ OPEN = {
 FOR_LEADS = {"/why", f"{API}/export.{{format}}"}
 FOR_ADMINS = {f"{API}/people", f"{API}/audit", "/admin"}
 LEADS_INSIDE = {"step", "results", "final", "present"}
+
+
+def sign_out(client, name: str) -> None:
+    """As an admin does it to somebody who must be gone at once."""
+    answer = signed_in(client, "Ada").post(f"{API}/people/sign-out", json={"name": name})
+    assert answer.is_success, answer.text
 
 
 @pytest.fixture(scope="module")
@@ -237,3 +244,42 @@ def test_somebody_who_asks_too_often_is_refused_and_nobody_else(client):
     assert answers[0] == 200
     assert answers[-1] == 429
     assert una.get(f"{API}/health").status_code == 200
+
+
+def test_a_socket_that_is_open_closes_on_whoever_is_signed_out(client):
+    lea = signed_in(client, "Lea")
+
+    async def speak_twice() -> tuple[bool, bool]:
+        async with page_socket(lea, "/group") as socket:
+            before = await answers(socket)
+            await asyncio.to_thread(sign_out, client, "Lea")
+            return before, await answers(socket)
+
+    assert asyncio.run(speak_twice()) == (True, False)
+
+
+async def answers(socket) -> bool:
+    """Whether the page's document is sent when it is asked for."""
+    request = Protocol().create("PULL-DOC-REQ")
+    try:
+        for part in (request.header_json, request.metadata_json, request.content_json):
+            await socket.send(part)
+        return bool("".join([str(await socket.recv()) for _ in range(3)]))
+    except websockets.exceptions.ConnectionClosed:
+        return False
+
+
+def test_events_of_a_session_end_for_whoever_is_signed_out(client):
+    lea, ivo = signed_in(client, "Lea"), signed_in(client, "Ivo")
+    path = f"{API}/sessions/{client.session_id}"
+    item = queue_of(lea, client.session_id)["items"][0]
+    with ivo.stream("GET", f"{path}/presented") as events:
+        lines = events.iter_lines()
+        assert next(lines).startswith("data:")
+        shown = {"object_id": item["object_id"], "view": {}, "voting": True}
+        lea.post(f"{path}/present", json=shown).raise_for_status()
+        told = [next(lines) for _ in range(3)]
+        assert any('"voting":true' in line.replace(" ", "") for line in told)
+        sign_out(client, "Ivo")
+        lea.post(f"{path}/present", json={**shown, "voting": False}).raise_for_status()
+        assert not [line for line in lines if line.startswith("data:")]

@@ -26,14 +26,30 @@ from tests.fixtures.team_campaign import TeamCampaign, start_crowd, team_campaig
 COOKIE = "lensvet_sign_in"
 GRADES_IN_BROWSER = 40
 FOLLOWERS, STEPS = 20, 30
+SCREEN_STEP_S = 1.5
 OPENING_S, OPENED = 30.0, 50
 LOADING_MS = 120_000
+# Wall-clock time of the frame after each change of candidate.
+WATCH_CANDIDATES = """() => {
+  window.paintedAt = [];
+  const stage = document.querySelector('[data-testid=stage]');
+  const note = () => window.paintedAt.push(Date.now() / 1000);
+  const noted = () => stage.dataset.objectId && requestAnimationFrame(() => setTimeout(note));
+  new MutationObserver(noted).observe(stage, { attributes: true, attributeFilter: ['data-object-id'] });
+}"""
 
 
 def bench() -> list[Row]:
     """Rows for a team on this machine; the crowd and the browsers share its cores with the server."""
     with open_chromium() as browser:
-        return [*_fifty(browser), *_five_hundred(), *_presenter(), _opening_served(), *_opening(browser)]
+        return [
+            *_fifty(browser),
+            *_five_hundred(),
+            *_presenter(),
+            *_screens(browser),
+            _opening_served(),
+            *_opening(browser),
+        ]
 
 
 @contextlib.contextmanager
@@ -104,14 +120,9 @@ def _presenter() -> list[Row]:
         time.sleep(6)
         sent: dict[int, float] = {}
         with httpx.Client(base_url=url, headers={"Cookie": f"{COOKIE}={team.lead}"}) as lead:
-            items = lead.get(f"{API}/queue", params={"session_id": team.session_id, "limit": STEPS}).json()[
-                "items"
-            ]
-            for item in items:
+            for item in _to_present(lead, team):
                 begun = time.time()
-                shown = {"object_id": item["object_id"], "view": {}, "voting": True}
-                answer = lead.post(f"{API}/sessions/{team.session_id}/present", json=shown).raise_for_status()
-                sent[answer.json()["version"]] = begun
+                sent[_present(lead, team, item)] = begun
                 time.sleep(0.5)
         crowd.wait()
         followed = json.loads(Path(plan.out).read_text())["followed"]
@@ -123,6 +134,54 @@ def _presenter() -> list[Row]:
                 "presenter: followers told", len(late) / (len(sent) * FOLLOWERS), 1, "share", reference=what
             ),
         ]
+
+
+def _to_present(lead: httpx.Client, team: TeamCampaign) -> list[dict[str, str]]:
+    answer = lead.get(f"{API}/queue", params={"session_id": team.session_id, "limit": STEPS})
+    items: list[dict[str, str]] = answer.raise_for_status().json()["items"]
+    return items
+
+
+def _present(lead: httpx.Client, team: TeamCampaign, item: dict[str, str]) -> int:
+    shown = {"object_id": item["object_id"], "view": {}, "voting": True}
+    answer = lead.post(f"{API}/sessions/{team.session_id}/present", json=shown).raise_for_status()
+    return int(answer.json()["version"])
+
+
+def _screens(browser: Browser) -> list[Row]:
+    """From the lead's step to the frame that has the candidate, on twenty screens drawn by this machine."""
+    with _served(FOLLOWERS, 100) as (team, url, _, _):
+        contexts = [signed_in_context(browser, url, cookie) for cookie in team.cookies]
+        pages = [context.new_page() for context in contexts]
+        with httpx.Client(base_url=url, headers={"Cookie": f"{COOKIE}={team.lead}"}) as lead:
+            first, *rest = _to_present(lead, team)
+            _present(lead, team, first)
+            for page in pages:
+                page.goto(f"{url}/vet?session={team.session_id}")
+            for page in pages:
+                page.wait_for_function(PAINTED, timeout=LOADING_MS)
+                page.evaluate(WATCH_CANDIDATES)
+            time.sleep(5)
+            begun = []
+            for item in rest:
+                begun.append(time.time())
+                _present(lead, team, item)
+                time.sleep(SCREEN_STEP_S)
+        late = []
+        for page in pages:
+            painted = page.evaluate("window.paintedAt")
+            late += [1000 * (_first_after(painted, start) - start) for start in begun]
+        for context in contexts:
+            context.close()
+        what = f"{len(begun)} steps, {FOLLOWERS} pages of one Chromium beside the server"
+        return [
+            at_most("presenter to 20 screens painted, p95", _p95(late), 500, "ms", reference=_of(late, what))
+        ]
+
+
+def _first_after(times: list[float], start: float) -> float:
+    """A screen that missed a step counts with the whole time until the next one."""
+    return next((at for at in times if at >= start), start + SCREEN_STEP_S)
 
 
 def _opening(browser: Browser) -> list[Row]:
