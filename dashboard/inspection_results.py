@@ -8,7 +8,7 @@ from typing import Any
 from dashboard.inspection_board import Board, second_look
 from dashboard.state import ServerState
 from data.consensus import DISPUTED_SPREAD, summarise
-from data.dawid_skene import dawid_skene
+from data.dawid_skene import IN_ADVANCE, dawid_skene
 from data.inspector_report import Look, inspector_reports
 from data.ratings import Ratings, ratings_of
 from data.reliability import alpha_of
@@ -18,7 +18,6 @@ from data.swap import swap
 from data.thresholds import thresholds_of
 from data.votes import Vote
 
-SMOOTHING = 0.5  # grades of each kind that an inspector is taken to have given before
 RESAMPLES = 300
 Row = dict[str, Any]
 
@@ -29,7 +28,7 @@ def results_of(state: ServerState, board: Board) -> list[Row]:
     if not ratings.object_ids:
         return []
     summary = summarise(ratings.counts[:, ::-1])
-    estimated = dawid_skene(ratings, smoothing=SMOOTHING)
+    estimated = dawid_skene(ratings, smoothing=IN_ADVANCE)
     known = known_of(board)
     judged = swap(ratings, known) if len(set(known.values())) == 2 else None
     final = state.inspections.store.final_grades(board.inspection.session_id)

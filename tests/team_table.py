@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.consensus import summarise
-from data.dawid_skene import dawid_skene
+from data.dawid_skene import IN_ADVANCE, dawid_skene
 from data.ratings import NONE, Ratings
 from data.swap import swap
 from tests.fixtures.teams import simulated_team
@@ -41,7 +41,7 @@ def mean_grade(ratings: Ratings, known: dict[str, bool]) -> Scores:
 
 def by_dawid_skene(ratings: Ratings, known: dict[str, bool]) -> Scores:
     """By the expected grade of Dawid and Skene."""
-    return dawid_skene(ratings, smoothing=0.5, tolerance=1e-7).mean
+    return dawid_skene(ratings, smoothing=IN_ADVANCE, tolerance=1e-7).mean
 
 
 def by_swap(ratings: Ratings, known: dict[str, bool]) -> Scores:

@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.cli import main
 from data.consensus import POINTS
-from data.dawid_skene import dawid_skene
+from data.dawid_skene import IN_ADVANCE, dawid_skene
 from data.label_store import LabelStore
 from data.ratings import NONE, Ratings, ratings_of
 from data.reliability import alpha_of, kappa_of_pairs, krippendorff_alpha, weighted_kappa
@@ -126,7 +126,7 @@ def test_dawid_skene_is_what_its_equations_say(iterations):
 def test_dawid_skene_finds_who_is_careless():
     ratings, _ = simulated_team(objects=2000, inspectors=6, share=0.3)
     careless = np.random.default_rng(2).integers(0, 4, 2000).astype(np.int8)
-    found = dawid_skene(_ratings(np.column_stack([ratings.points, careless])), smoothing=0.5)
+    found = dawid_skene(_ratings(np.column_stack([ratings.points, careless])), smoothing=IN_ADVANCE)
     right = found.confusion[:, range(4), range(4)].mean(axis=1)
     assert right.argmin() == 6
     # What a careless one says does not depend on what the object is.
@@ -134,9 +134,16 @@ def test_dawid_skene_finds_who_is_careless():
     np.testing.assert_allclose(found.confusion.sum(axis=2), 1)
 
 
+def test_of_who_graded_nothing_of_a_kind_small_errors_are_taken_for_likelier_than_large_ones():
+    found = dawid_skene(_ratings(np.array([[0, 0], [0, 0], [0, 1]], np.int8)), smoothing=IN_ADVANCE)
+    never_met = found.confusion[0, 3]
+    assert (np.diff(never_met) > 0).all()
+    assert never_met[3] == pytest.approx(8 / 15)
+
+
 def test_uncertainty_shrinks_as_more_people_look():
     few, many = (
-        dawid_skene(simulated_team(objects=800, inspectors=n, share=0.3, seed=4)[0], smoothing=0.5)
+        dawid_skene(simulated_team(objects=800, inspectors=n, share=0.3, seed=4)[0], smoothing=IN_ADVANCE)
         for n in (2, 12)
     )
     assert many.sd.mean() < few.sd.mean()
@@ -183,7 +190,7 @@ def test_a_team_finds_more_than_its_best_member(seed):
     ratings, is_lens = simulated_team(objects=4000, inspectors=12, share=0.05, seed=seed)
     best = max(_found_among_the_first(column, is_lens) for column in ratings.points.T.astype(float))
     mean = ratings.points.mean(axis=1)
-    estimated = dawid_skene(ratings, smoothing=0.5)
+    estimated = dawid_skene(ratings, smoothing=IN_ADVANCE)
     assert _found_among_the_first(mean, is_lens) > best
     assert _found_among_the_first(estimated.mean, is_lens) > best
 

@@ -18,7 +18,6 @@ EXAMPLES = """\
   lensvet consensus q1 --out team --known known.csv     skills from a table of object_id and class (lens or not)
   lensvet consensus q1 --out team --phase blind         of blind grades alone
 """
-SMOOTHING = 0.5  # grades of each kind that an inspector is taken to have given before
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -47,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     from data.campaign import open_campaign
-    from data.dawid_skene import dawid_skene
+    from data.dawid_skene import IN_ADVANCE, dawid_skene
     from data.errors import CampaignError
     from data.files import write_json
     from data.label_store import LabelStore
@@ -61,7 +60,7 @@ def run(arguments: Namespace) -> None:
         ratings = ratings_of(labels.current_votes(), phase=arguments.phase)
     if not ratings.object_ids:
         raise CampaignError(f"{campaign.path} has no grades yet: lensvet serve {campaign.path}")
-    estimated = dawid_skene(ratings, smoothing=SMOOTHING)
+    estimated = dawid_skene(ratings, smoothing=IN_ADVANCE)
     judged = swap(ratings, known) if known else None
     alpha = alpha_of(ratings, resamples=arguments.resamples, seed=arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
