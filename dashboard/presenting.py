@@ -13,13 +13,17 @@ VIEW_LIMIT = 40  # settings of the stage that are handed on
 
 @dataclass(frozen=True)
 class Shown:
-    """What is presented now. place : None if nothing is. view : of the stage. is_voting : the round is open."""
+    """What is presented now. place : None if nothing is. view : of the stage. is_voting : the round is open.
+
+    ahead : places that come next, so that everybody's screen has them when they do.
+    """
 
     version: int = 0
     by: str = ""
     place: int | None = None
     view: Mapping[str, object] = field(default_factory=dict)
     is_voting: bool = False
+    ahead: tuple[int, ...] = ()
 
 
 class Presenter:
@@ -30,10 +34,19 @@ class Presenter:
         self._changed = asyncio.Condition()
         self.followers = 0
 
-    async def show(self, *, by: str, place: int | None, view: Mapping[str, object], is_voting: bool) -> Shown:
+    async def show(
+        self,
+        *,
+        by: str,
+        place: int | None,
+        view: Mapping[str, object],
+        is_voting: bool,
+        ahead: tuple[int, ...] = (),
+    ) -> Shown:
         """Show this to everybody."""
         async with self._changed:
-            self.shown = Shown(self.shown.version + 1, by, place, dict(view), is_voting and place is not None)
+            is_voting = is_voting and place is not None
+            self.shown = Shown(self.shown.version + 1, by, place, dict(view), is_voting, ahead)
             self._changed.notify_all()
         return self.shown
 

@@ -351,6 +351,24 @@ def test_presented_candidates_reach_those_who_follow_and_votes_wait_for_the_roun
     assert ivo.get(f"{address}/presented", params={"stream": False}).json()["object_id"] is None
 
 
+def test_those_who_follow_hear_what_comes_next_by_tickets_of_their_own(client):
+    lead = signed_in(client, "Lea")
+    session_id = open_session(lead, IDS)
+    address = f"{API}/sessions/{session_id}"
+    first, *later = [item["object_id"] for item in queue_of(lead, session_id)["items"][:3]]
+    assert lead.post(f"{address}/present", json={"object_id": first, "ahead": later}).status_code == 200
+    ivo = signed_in(client, "Ivo")
+    coming = ivo.get(f"{address}/presented", params={"stream": False}).json()["ahead"]
+    assert len(coming) == 2
+    assert not {entry["object_id"] for entry in coming} & {first, *later}
+    assert grade(ivo, coming[0], session_id).status_code == 201
+    lead.post(f"{address}/present", json={"object_id": later[0]})
+    now = ivo.get(f"{address}/presented", params={"stream": False}).json()
+    assert (now["object_id"], now["ahead"]) == (coming[0]["object_id"], [])
+    for ahead in (["no such object"], later * 3):
+        assert lead.post(f"{address}/present", json={"object_id": first, "ahead": ahead}).status_code >= 400
+
+
 def test_disputed_objects_are_discussed_and_get_a_final_grade_beside_the_votes(client):
     lead = signed_in(client, "Lea")
     session_id = open_session(lead, IDS[:2], quorum=2, members=["Ivo", "Ines"])

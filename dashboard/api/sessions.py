@@ -55,11 +55,15 @@ class FinalGrade(BaseModel):
 
 
 class Presented(BaseModel):
-    """What everybody should see: an object (null ends it), settings of the stage, and whether a round is open."""
+    """What everybody should see: an object (null ends it), settings of the stage, and whether a round is open.
+
+    ahead : what will probably come next; browsers fetch it.
+    """
 
     object_id: str | None = None
     view: dict[str, Any] = Field(default_factory=dict, max_length=40)
     voting: bool = True
+    ahead: list[str] = Field(default_factory=list, max_length=4)
 
 
 @router.get("")
@@ -184,14 +188,13 @@ def post_final(session: LeadSession, session_id: str, final: FinalGrade) -> JSON
 async def post_presented(session: LeadSession, session_id: str, presented: Presented) -> JSONResponse:
     """Have everybody in the session follow; a round that was open and is not any more shows all votes at once."""
     board = await run_in_threadpool(_board, session, session_id)
-    place = None
-    if presented.object_id is not None:
-        subject = await run_in_threadpool(session.subject, presented.object_id)
-        place = board.place_of.get(subject.stored.object_id)
-        if place is None:
-            raise BadRequestError("this object is not in the session")
+    places = await run_in_threadpool(_places, session, board, [presented.object_id, *presented.ahead])
     shown = await session.state.presenter(session_id).show(
-        by=session.inspector, place=place, view=presented.view, is_voting=presented.voting
+        by=session.inspector,
+        place=places[0],
+        view=presented.view,
+        is_voting=presented.voting,
+        ahead=tuple(place for place in places[1:] if place is not None),
     )
     return JSONResponse({"version": shown.version})
 
@@ -236,6 +239,17 @@ async def _events(
         presenter.followers -= 1
 
 
+def _places(session: Session, board: Board, object_ids: list[str | None]) -> list[int | None]:
+    """The places of these objects in the session; None has none."""
+    places = []
+    for object_id in object_ids:
+        found = None if object_id is None else session.subject(object_id).stored.object_id
+        if found is not None and found not in board.place_of:
+            raise BadRequestError("this object is not in the session")
+        places.append(None if found is None else board.place_of[found])
+    return places
+
+
 def _told(session: Session, board: Board, shown: Shown) -> dict[str, object]:
     """What one who follows is told."""
     told: dict[str, object] = {
@@ -245,6 +259,7 @@ def _told(session: Session, board: Board, shown: Shown) -> dict[str, object]:
         "voting": shown.is_voting,
         "state": board.inspection.state,
         "object_id": None,
+        "ahead": [_entry(session, board, place) for place in shown.ahead],
     }
     if shown.place is not None:
         subject = session.subject(session.ticket(board, shown.place, 0))
@@ -258,6 +273,11 @@ def _told(session: Session, board: Board, shown: Shown) -> dict[str, object]:
             else [{"inspector": name, "grade": grade} for name, grade in sorted(grades.items())],
         }
     return told
+
+
+def _entry(session: Session, board: Board, place: int) -> dict[str, object]:
+    shown = session.subject(session.ticket(board, place, 0)).shown
+    return {"object_id": shown.object_id, "planes_hash": shown.planes_hash}
 
 
 def _board(session: Session, session_id: str) -> Board:

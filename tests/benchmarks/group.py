@@ -7,7 +7,7 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -142,8 +142,15 @@ def _to_present(lead: httpx.Client, team: TeamCampaign) -> list[dict[str, str]]:
     return items
 
 
-def _present(lead: httpx.Client, team: TeamCampaign, item: dict[str, str]) -> int:
-    shown = {"object_id": item["object_id"], "view": {}, "voting": True}
+def _present(
+    lead: httpx.Client, team: TeamCampaign, item: dict[str, str], ahead: Sequence[dict[str, str]] = ()
+) -> int:
+    shown = {
+        "object_id": item["object_id"],
+        "ahead": [one["object_id"] for one in ahead],
+        "view": {},
+        "voting": True,
+    }
     answer = lead.post(f"{API}/sessions/{team.session_id}/present", json=shown).raise_for_status()
     return int(answer.json()["version"])
 
@@ -155,7 +162,7 @@ def _screens(browser: Browser) -> list[Row]:
         pages = [context.new_page() for context in contexts]
         with httpx.Client(base_url=url, headers={"Cookie": f"{COOKIE}={team.lead}"}) as lead:
             first, *rest = _to_present(lead, team)
-            _present(lead, team, first)
+            _present(lead, team, first, rest[:2])
             for page in pages:
                 page.goto(f"{url}/vet?session={team.session_id}")
             for page in pages:
@@ -163,9 +170,9 @@ def _screens(browser: Browser) -> list[Row]:
                 page.evaluate(WATCH_CANDIDATES)
             time.sleep(5)
             begun = []
-            for item in rest:
+            for n, item in enumerate(rest):
                 begun.append(time.time())
-                _present(lead, team, item)
+                _present(lead, team, item, rest[n + 1 : n + 3])
                 time.sleep(SCREEN_STEP_S)
         late = []
         for page in pages:

@@ -11,7 +11,7 @@ const VIEW = ["view", "stretch", "softening", "black", "white", "inverted", "smo
 export class Together {
   /**
    * `show(entry)` goes to a candidate, `look(settings)` applies what the lead sees, `renew(objectId)` asks for its
-   * details again, `changed()` asks the server what is to be done, `now()` tells {entry, settings}, `say(words)` shows a notice.
+   * details again, `changed()` asks the server what is to be done, `now()` tells {entry, settings, ahead}, `say(words)` shows a notice.
    */
   constructor({ campaign, show, look, renew, changed, now, say }) {
     Object.assign(this, { show, look, renew, changed, now, say, session: campaign.session, isLead: ["lead", "admin"].includes(campaign.role) });
@@ -49,6 +49,11 @@ export class Together {
 
   get isFollowing() {
     return this.follows && !this.presenting && Boolean(this.told?.object_id);
+  }
+
+  /** What whoever presents will probably show next. */
+  get ahead() {
+    return this.told?.ahead ?? [];
   }
 
   /** While somebody presents, a grade does not move on. */
@@ -114,9 +119,9 @@ export class Together {
   }
 
   async push() {
-    const { entry, settings } = this.now();
+    const { entry, settings, ahead } = this.now();
     const content = this.presenting && entry
-      ? { object_id: entry.object_id, view: Object.fromEntries(VIEW.map((name) => [name, settings[name]])), voting: this.voting }
+      ? { object_id: entry.object_id, ahead, view: Object.fromEntries(VIEW.map((name) => [name, settings[name]])), voting: this.voting }
       : { object_id: null };
     const key = JSON.stringify(content);
     if (key === this.last && this.told?.object_id) return;

@@ -19,6 +19,7 @@ import { chosen } from "./votes.js";
 import { FILLS, WhatIf } from "./what_if.js";
 
 const PREFETCH = 8;
+const PRESENTED_AHEAD = 2;
 const MAPS_AHEAD = 4; // candidates whose maps the server computes before somebody asks
 const POLL_MS = 2000;
 const SESSION_POLL_MS = 10_000; // there the server itself tells what changed; hundreds may be in one
@@ -70,7 +71,9 @@ class Vet {
     this.whatIf = new WhatIf({ onChange: () => this.experimentChanged(), mapMethod: () => this.explanation.method });
     this.together = campaign.session && new Together({
       campaign, show: (entry) => this.queue.goTo(entry), look: (settings) => this.lookAs(settings), renew: (objectId) => this.renew(objectId),
-      changed: () => this.pollLater(true), now: () => ({ entry: this.painted?.entry ?? null, settings: this.settings }), say: (words) => this.say(words),
+      changed: () => this.pollLater(true),
+      now: () => ({ entry: this.painted?.entry ?? null, settings: this.settings, ahead: this.queue.ahead(PRESENTED_AHEAD).map(({ object_id }) => object_id) }),
+      say: (words) => this.say(words),
     });
     this.queue.isPinned = () => Boolean(this.together?.isPinned);
     this.build(root);
@@ -372,12 +375,10 @@ class Vet {
   }
 
   prefetch() {
+    if (this.together?.isFollowing) return this.prepare(this.together.ahead);
     const ahead = this.queue.ahead(PREFETCH);
+    this.prepare(ahead);
     for (const entry of ahead) {
-      this.candidates.planes(entry).then((cutout) => {
-        this.painter.prepare(cutout, this.settings);
-        this.updateStrip();
-      }, () => {});
       // Asking for the details of a graded object reveals it; that waits until the inspector goes there.
       if (entry.decision === undefined) this.candidates.details(entry.object_id).catch(() => {});
     }
@@ -386,6 +387,16 @@ class Vet {
     const [next] = ahead;
     if (next && this.explanation.method && this.campaign.reveal === "open") {
       this.candidates.map(next.object_id, this.model.version, this.explanation.method).catch(() => {});
+    }
+  }
+
+  /** Fetch and draw what comes next. */
+  prepare(entries) {
+    for (const entry of entries) {
+      this.candidates.planes(entry).then((cutout) => {
+        this.painter.prepare(cutout, this.settings);
+        this.updateStrip();
+      }, () => {});
     }
   }
 
