@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from dashboard.errors import BadRequestError, WithheldError
 from dashboard.live_catalogue import Catalogue
+from dashboard.queue_filter import matching, selected
 from dashboard.queue_order import ORDERS, Order, seed_of
 from dashboard.session import Session
 from dashboard.state import Queue, ServerState
@@ -18,7 +19,10 @@ Decisions = Mapping[str, str | None]
 
 @dataclass(frozen=True)
 class PageRequest:
-    """Which part of the queue. order, model, seed : None takes the campaign's default."""
+    """Which part of the queue. order, model, seed : None takes the campaign's default.
+
+    filter : of `data.filters`. selection : the id of one.
+    """
 
     order: str | None = None
     model: str | None = None
@@ -26,6 +30,8 @@ class PageRequest:
     offset: int = 0
     limit: int = 32
     show: str = "todo"
+    filter: str = ""
+    selection: str = ""
 
 
 def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
@@ -35,8 +41,10 @@ def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
     ------
     BadRequestError
         If the order or the model is not known.
+    FilterError
+        If the filter is not understood, or there is no such selection.
     WithheldError
-        If the order would tell what is withheld.
+        If the order or the filter would tell what is withheld.
     """
     state = session.state
     order = _order(session, request.order)
@@ -49,11 +57,17 @@ def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
     for board in session.open_boards():
         # These come by ticket: under their own ids they would tell which tickets are theirs.
         shown[board.rows_in(queue.catalogue)] = False
+    if request.filter.strip():
+        shown &= matching(session, queue.catalogue, version, request.filter)
+    if request.selection:
+        shown &= selected(session, queue.catalogue, request.selection)
     ranks = np.flatnonzero(shown[queue.rows])
     return {
         "order": order.name,
         "model": version,
         "seed": seed,
+        "filter": request.filter,
+        "selection": request.selection,
         "version": queue.version,
         "total": len(queue.catalogue),
         "matching": len(ranks),

@@ -19,6 +19,7 @@ from dashboard.explainer import Explainer
 from dashboard.live_catalogue import Catalogue, LiveCatalogue
 from dashboard.live_inspections import LiveInspections
 from dashboard.live_scores import LiveScores, ScoreColumns
+from dashboard.live_table import LiveTable
 from dashboard.presenting import Presenter
 from dashboard.queue_order import Order, ranked
 from dashboard.secret import secret_of
@@ -79,6 +80,7 @@ class ServerState:
         self.openid = openid_of(campaign, secret) if signs_in and campaign.sign_in else None
         self.catalogue = LiveCatalogue(campaign.catalogue_path)
         self.scores = LiveScores(campaign)
+        self.table = LiveTable(campaign, self.labels)
         self.explainer = Explainer(campaign)
         self.experimenter = Experimenter(campaign)
         self.dreamer = Dreamer(campaign)
@@ -100,6 +102,7 @@ class ServerState:
             closing.submit(self.explainer.close)
             closing.submit(self.experimenter.close)
             closing.submit(self.dreamer.close)
+            closing.submit(self.table.close)
             if "judgements" in self.__dict__:
                 closing.submit(self.judgements.close)
         self.labels.close()

@@ -113,6 +113,13 @@ class Campaign:
     def maps_path(self, model_version: str, method: str) -> Path:
         return self.path / "maps" / model_version / f"{method}.zarr"
 
+    def table_path(self, model_version: str) -> Path:
+        return self.path / "tables" / f"{model_version}.parquet"
+
+    @property
+    def selections_path(self) -> Path:
+        return self.path / "selections"
+
     @property
     def database_url(self) -> str:
         """SQLAlchemy URL of the label store; a plain name is a SQLite file in the campaign folder."""

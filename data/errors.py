@@ -45,5 +45,9 @@ class InspectionError(LensVetError):
     """A group session cannot be opened or changed as asked."""
 
 
+class FilterError(LensVetError):
+    """A filter or an order is not understood, or speaks of what is not there."""
+
+
 class BackupError(LensVetError):
     """A backup cannot be written or restored as asked, or is damaged."""

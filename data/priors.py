@@ -41,12 +41,19 @@ def p_lens_of_logit(
 
     As given if the model is not calibrated, or the campaign states no prior of its own.
     """
+    shift = logit_shift(campaign, model_version)
+    if shift is None:
+        return p_lens
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(-(logit + shift))))
+
+
+def logit_shift(campaign: "Campaign", model_version: str) -> float | None:
+    """What is added to the model's logits at the campaign's prior; None where p_lens is as the model gave it."""
     own = _own_prior(campaign, model_version)
     if own is None or campaign.prior is None:
-        return p_lens
-    moved = logit_at_share(logit, prior=own, share=campaign.prior)
-    with np.errstate(over="ignore"):
-        return np.asarray(1 / (1 + np.exp(-moved)))
+        return None
+    return logit_at_share(0.0, prior=own, share=campaign.prior)
 
 
 def _own_prior(campaign: "Campaign", model_version: str) -> float | None:

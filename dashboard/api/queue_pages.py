@@ -12,6 +12,7 @@ from dashboard.queue_page import PageRequest, queue_page
 router = APIRouter()
 
 LIMIT = 1_000
+FILTER_LIMIT = 2_000
 
 
 @router.get("/queue")
@@ -23,13 +24,17 @@ def get_queue(
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=LIMIT)] = 32,
     show: Literal["todo", "all", "graded", "skipped"] = "todo",
+    filter_text: Annotated[str, Query(alias="filter", max_length=FILTER_LIMIT)] = "",
+    selection: Annotated[str, Query(max_length=40)] = "",
     session_id: str | None = None,
 ) -> JSONResponse:
-    """A page of the queue. `version` changes when scores or objects land, `matching` counts all pages.
+    """A page of the queue: of all, or of those that a filter (`p_lens > 0.9 and I_E < 22`) or a selection lets through.
+
+    `version` changes when scores or objects land, `matching` counts all pages.
 
     With a `session_id`, what that group session gives you next: ids are tickets, made for you alone.
     """
-    request = PageRequest(order, model, seed, offset, limit, show)
+    request = PageRequest(order, model, seed, offset, limit, show, filter_text, selection)
     page = (
         queue_page(session, request)
         if session_id is None

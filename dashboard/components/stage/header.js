@@ -41,10 +41,19 @@ export function header({ campaign, actions }) {
     if (event.key === "Enter") actions.jumpTo(jump.value.trim());
     if (event.key === "Escape") jump.blur();
   });
+  const filter = h("input", {
+    type: "text", class: "filter", placeholder: "filter (/)", title: "Candidates that meet a condition (/), then Enter: p_lens > 0.9 and not graded",
+    "aria-label": "Filter of the queue", "data-testid": "filter", spellcheck: "false", autocomplete: "off",
+  });
+  filter.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Enter") actions.filter(filter.value.trim());
+    if (event.key === "Escape") filter.blur();
+  });
   const element = h("header", {},
     h("strong", { class: "brand" }, "LensVet"),
     h("span", { class: "campaign", title: campaign.title }, session ? session.title : campaign.title),
-    ...(session ? [show.element] : [h("label", {}, h("span", { class: "dim" }, "queue"), order.element), show.element, model.element, jump]),
+    ...(session ? [show.element] : [h("label", {}, h("span", { class: "dim" }, "queue"), order.element), show.element, model.element, filter, jump]),
     bar, place, scoring, h("span", { class: "spring" }), refused, saved, person, group, why, theme, help);
 
   return {
@@ -55,11 +64,17 @@ export function header({ campaign, actions }) {
     openWhy: () => { if (!why.hidden) why.click(); },
     jump: () => { jump.value = ""; jump.focus(); },
     leaveJump: () => jump.blur(),
+    focusFilter: () => { filter.focus(); filter.select(); },
+    leaveFilter: () => filter.blur(),
     update({ queue, models, inspector, rate, outbox, refused: refusals }) {
       setText(refused, `${refusals} refused: save`);
       refused.hidden = !refusals;
-      const { total, scored, graded, skipped } = queue.progress;
-      setText(place, `${graded.toLocaleString("en")} of ${total.toLocaleString("en")} graded${rate ? ` · ${rate.toLocaleString("en")} /h` : ""}`);
+      const { total, scored, graded, skipped, matching } = queue.progress;
+      const isFiltered = Boolean(queue.settings.filter || queue.settings.selection);
+      const counted = `${graded.toLocaleString("en")} of ${total.toLocaleString("en")} graded`;
+      setText(place, [counted, isFiltered && `${matching.toLocaleString("en")} to see`, rate && `${rate.toLocaleString("en")} /h`].filter(Boolean).join(" · "));
+      if (document.activeElement !== filter) filter.value = queue.settings.filter ?? "";
+      filter.dataset.on = String(isFiltered);
       place.title = `${graded} graded, ${skipped} skipped, of ${total}`;
       bar.value = total ? graded / total : 0;
       const finished = !models.length || scored >= total || Boolean(session);

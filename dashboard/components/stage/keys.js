@@ -25,6 +25,7 @@ export const KEYS = [
     [["ArrowLeft", "ArrowUp"], "previous candidate", "back"],
     [["Home"], "on to the next one without a grade", "resume"],
     [["j"], "jump to an id", "jump"],
+    [["/"], "filter: p_lens > 0.9 and not graded, then Enter", "focusFilter"],
     [["q"], "order of the queue: arrows, then Enter", "focusOrder"],
     [["Q"], "which candidates: arrows, then Enter", "focusShow"],
     [["M"], "network: arrows, then Enter", "focusModel"],

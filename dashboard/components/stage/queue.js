@@ -11,11 +11,11 @@ export class Queue {
    */
   constructor({ fetchPage, onChange, isSettled }) {
     Object.assign(this, { fetchPage, onChange, isSettled });
-    this.settings = { order: null, model: null, show: "todo" };
+    this.settings = { order: null, model: null, show: "todo", filter: "", selection: "" };
     this.visited = [];
     this.at = -1;
     this.upcoming = [];
-    this.progress = { total: 0, scored: 0, graded: 0, skipped: 0 };
+    this.progress = { total: 0, scored: 0, graded: 0, skipped: 0, matching: 0 };
     this.version = null;
     this.exhausted = false;
     this.isPinned = () => false; // somebody presents: a grade does not move on
@@ -42,11 +42,20 @@ export class Queue {
   }
 
   async start(settings) {
+    const { visited, at } = this;
+    const before = { ...this.settings };
     Object.assign(this.settings, settings);
     this.upcoming = [];
     this.exhausted = false;
-    if (settings.show) this.restore([]); // another list: what was visited in the old one is not in its way
-    await this.refill(true);
+    if (settings.show || "filter" in settings) this.restore([]); // another list: what was visited in the old one is not in its way
+    try {
+      await this.refill(true);
+    } catch (error) {
+      Object.assign(this, { visited, at });
+      Object.assign(this.settings, before);
+      this.refill(true).catch(() => {}); // away: the page's poll asks again
+      throw error;
+    }
     if (settings.order && this.takeNext()) this.moved();
   }
 
@@ -141,7 +150,7 @@ export class Queue {
   }
 
   /** Take over the server's counts; while votes are on their way, ours are ahead. */
-  count({ total, scored, graded, skipped, waiting = false, session_state: state = null }) {
-    Object.assign(this.progress, { total, scored, waiting, state }, this.isSettled() ? { graded, skipped } : {});
+  count({ total, scored, graded, skipped, matching, waiting = false, session_state: state = null }) {
+    Object.assign(this.progress, { total, scored, matching, waiting, state }, this.isSettled() ? { graded, skipped } : {});
   }
 }

@@ -131,6 +131,8 @@ class Vet {
       focusOrder: () => this.header.focusOrder(),
       focusShow: () => this.header.focusShow(),
       focusModel: () => this.header.focusModel(),
+      focusFilter: () => this.header.focusFilter(),
+      filter: (filter) => this.filter(filter),
       zoomIn: () => this.painter.view.zoomIn(),
       zoomOut: () => this.painter.view.zoomOut(),
     };
@@ -155,6 +157,8 @@ class Vet {
     this.orderKey = `lensvet:order:${this.campaign.id}`;
     const { order, model } = JSON.parse(localStorage.getItem(this.orderKey) ?? "{}");
     await this.queue.start({ order, model }).catch(() => this.queue.start({ order: null, model: null }));
+    const { filter = "", selection = "" } = Object.fromEntries(new URLSearchParams(window.location.search));
+    if (filter || selection) await this.reorder({ filter, selection });
   }
 
   /** The object that a link to this page names; a reload goes on with the queue. */
@@ -162,7 +166,7 @@ class Vet {
     const asked = new URLSearchParams(window.location.search).get("object");
     if (!asked) return;
     const { session } = this.campaign;
-    window.history.replaceState(null, "", window.location.pathname + (session ? `?session=${encodeURIComponent(session.id)}` : ""));
+    this.setAddress(session ? { session: session.id } : { filter: this.queue.settings.filter, selection: this.queue.settings.selection });
     await this.jumpTo(asked);
   }
 
@@ -635,6 +639,20 @@ class Vet {
     } catch (error) {
       this.say(error.status === 404 ? `There is no object ${objectId.slice(0, 80)} in this campaign.` : error.message);
     }
+  }
+
+  /** Only candidates that meet a condition; all of them, and none of a selection, when it is empty. */
+  async filter(text) {
+    await this.reorder(text ? { filter: text } : { filter: "", selection: "" });
+    if (this.queue.settings.filter !== text) return;
+    this.header.leaveFilter();
+    this.setAddress({ filter: text, selection: this.queue.settings.selection });
+  }
+
+  /** What a reload, or whoever gets the address, comes back to. */
+  setAddress(parameters) {
+    const given = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
+    window.history.replaceState(null, "", [window.location.pathname, given].filter(String).join("?"));
   }
 
   async reorder(settings) {
