@@ -78,9 +78,12 @@ class LiveTable:
             return self._votes[1]
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and give back what the tables hold."""
         self._worker.close()
         self._turns.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            for _, table in self._open.values():
+                table.close()
 
     def _make(self, version: str) -> float:
         answer = self._worker.run(version)
