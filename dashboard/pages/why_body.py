@@ -3,12 +3,8 @@
 Everything that computes runs in `Judgements.pool` or in the map worker; the event loop only puts it on the page.
 """
 
-import asyncio
 import json
-import logging
-from collections.abc import Callable, Coroutine
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import panel as pn
 from bokeh.document import Document
@@ -18,34 +14,28 @@ from dashboard.components.why import WhyFrame
 from dashboard.explainer import Job
 from dashboard.pages import why_dreams as dreams
 from dashboard.pages import why_sections as sections
+from dashboard.pages.body import PageBody
 from dashboard.pages.why import columns, html, wrapped
 from dashboard.plots.completeness import BINS, source_of, update
 from dashboard.state import ServerState
 from data.errors import LensVetError
 from lensmodel.evaluation.responses import Selection
 
-log = logging.getLogger("lensvet")
-
 _TOLD_EVERY = 10  # maps
 
-Made = TypeVar("Made")
-
-
-class WhyBody:
+class WhyBody(PageBody):
     """The page of one browser in an open campaign."""
 
     def __init__(self, state: ServerState, frame: WhyFrame, document: Document) -> None:
+        super().__init__(document, state.judgements.pool)
         self._state = state
         self._frame = frame
-        self._document = document
-        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._contents: sections.Contents | None = None
         self._selection: Selection = {}
         self._figures: dict[str, Any] = {}
         self._shown = sections.COUNT
         self._make_pieces()
         frame.on_select = self._select
-        document.on_session_destroyed(lambda _: self._end())
 
     @property
     def pieces(self) -> list[pn.viewable.Viewable]:
@@ -116,50 +106,7 @@ class WhyBody:
         self._imagine.on_click(lambda _: self._start("dreams", self._show_dreams(imagine=True)))
         self._more.on_click(lambda _: self._start("gallery", self._show_gallery(more=True)))
 
-    # Work beside the event loop
-
-    def _start(self, section: str, work: Coroutine[Any, Any, None]) -> None:
-        """Go on with other things while this is done; what the section was busy with is given up."""
-        if section in self._tasks:
-            self._tasks[section].cancel()
-        self._tasks[section] = asyncio.get_running_loop().create_task(self._guarded(work))
-
-    def _end(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except LensVetError as error:
-            await self._put(self._say_problem, str(error))
-        except Exception:
-            log.exception("/why failed")
-            await self._put(self._say_problem, "the server failed on this page; its log says why: reload it")
-
-    async def _made(self, make: Callable[..., Made], *given: Any) -> Made:
-        """The result of a function that takes its time, from the thread for such."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._state.judgements.pool, partial(make, *given)
-        )
-
-    async def _put(self, show: Callable[..., None], *given: Any) -> None:
-        """Change the page in its document's own turn, and wait until it is changed."""
-        done = asyncio.get_running_loop().create_future()
-
-        def turn() -> None:
-            try:
-                with pn.io.hold():
-                    show(*given)
-            except Exception as error:  # it belongs to whoever waits
-                done.set_exception(error)
-            else:
-                done.set_result(None)
-
-        self._document.add_next_tick_callback(turn)
-        await done
-
-    def _say_problem(self, words: str) -> None:
+    def say_problem(self, words: str) -> None:
         self._summary.object = wrapped(
             Markup('<p class="problem" data-testid="problem">{}</p>').format(words)
         )
@@ -169,9 +116,7 @@ class WhyBody:
 
     async def _load(self) -> None:
         """Everything anew, for these models at this operating point."""
-        for section in ("selection", "maps", "gallery", "dreams"):
-            if section in self._tasks:
-                self._tasks[section].cancel()
+        self._give_up("selection", "maps", "gallery", "dreams")
         versions = list(dict.fromkeys(filter(None, (self._model.value, self._other.value))))
         contents = await self._made(sections.contents_of, self._state, versions, self._point.value)
         self._contents, self._selection, self._figures = contents, {}, {}
