@@ -38,6 +38,8 @@ RULES = (
     Rule(f"{_API}/audit", "admin"),
     Rule("/admin", "admin"),
     Rule("/why", "lead", blind=False),
+    Rule("/explore", "lead", blind=False),
+    Rule(f"{_API}/selections", "lead", blind=False),
     *(
         Rule(f"{_API}/export.{suffix}", "lead", blind=False)
         for suffix in ("fits", "vot", "ecsv", "csv", "parquet", "reg")

@@ -57,7 +57,7 @@ def _mapping(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _targets(session: Session, selection: Mapping[str, Any]) -> list[str]:
     catalogue = session.state.catalogue.now()
-    ids = catalogue.table.table["object_id"]
+    ids = catalogue.table.id_column
     if selection.get("all") is True:
         return list(ids.to_pylist())
     if "ids" in selection:

@@ -22,7 +22,7 @@ class Catalogue:
 
     def listed(self, rows: NDArray[np.int64]) -> list[tuple[str, str]]:
         """(object_id, planes_hash) of these rows, in their order."""
-        wanted = self.table.table.select(["object_id", "planes_hash"]).take(rows)
+        wanted = self.table.take(rows, ["object_id", "planes_hash"])
         return list(zip(*(column.to_pylist() for column in wanted.columns), strict=True))
 
 

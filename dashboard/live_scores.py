@@ -115,7 +115,7 @@ def _continues(scores: _ModelScores, parts: list[Path], catalogue: Catalogue) ->
         return False
     if before is None or before is catalogue:
         return True
-    old, new = before.table.table["object_id"], catalogue.table.table["object_id"]
+    old, new = before.table.id_column, catalogue.table.id_column
     return len(old) <= len(new) and new.slice(0, len(old)).equals(old)
 
 

@@ -19,6 +19,7 @@ PAGES = {
     "/vet": ("vet", "vet_page", "Vet"),
     "/group": ("group", "group_page", "Sessions"),
     "/why": ("why", "why_page", "Why"),
+    "/explore": ("explore", "explore_page", "Explore"),
     "/admin": ("admin", "admin_page", "People"),
 }
 FIRST_PAGE = "/vet"

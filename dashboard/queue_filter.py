@@ -29,7 +29,7 @@ def matching(
     state = session.state
     table = state.table.now(model_version)
     condition = checked(parsed(text), kinds_with_votes(table))
-    _check(session, condition)
+    check_withheld(session, condition)
     votes = state.table.votes() if columns_of(condition) & _OF_VOTES else None
     rows = table.rows(condition, votes)
     met = np.zeros(len(catalogue), bool)
@@ -56,10 +56,16 @@ def selected(session: Session, catalogue: Catalogue, selection_id: str) -> NDArr
     return met
 
 
-def _check(session: Session, condition: Condition) -> None:
+def check_withheld(session: Session, condition: Condition, *, truth: bool = False) -> None:
+    """Refuse a condition on what this inspector may not know before grading. truth : may be told.
+
+    Raises
+    ------
+    WithheldError
+    """
     allowed = (*OBJECT_COLUMNS, *session.state.campaign.shown_columns)
     for name in columns_of(condition):
-        if blindness.is_truth(name):
+        if blindness.is_truth(name) and not (truth and not session.is_blind):
             raise WithheldError(f"{name} tells what an object really is, which comes after your grade")
         if session.is_blind and name not in allowed and not blindness.is_measured(name):
             raise WithheldError(f"{name} comes after your blind grade: filter by what was measured")

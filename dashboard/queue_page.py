@@ -48,7 +48,7 @@ def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
     """
     state = session.state
     order = _order(session, request.order)
-    version = _model_version(state, request.model)
+    version = model_version_of(state, request.model)
     seed = seed_of(session.inspector) if request.seed is None else request.seed
     queue = state.queue(order, model_version=version, seed=seed)
     decisions = session.decisions()
@@ -100,7 +100,7 @@ def _order(session: Session, name: str | None) -> Order:
     return ORDERS[name]
 
 
-def _model_version(state: ServerState, name: str | None) -> str | None:
+def model_version_of(state: ServerState, name: str | None) -> str | None:
     versions = state.scored_versions()
     if name is None:
         return versions[0] if versions else None

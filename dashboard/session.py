@@ -269,7 +269,7 @@ class Session:
             return None
         revealed = self.state.labels.revealed_ids(self.inspector)
         if not self.state.is_blind_first:
-            revealed = set(self.state.catalogue.now().table.table["object_id"].to_pylist())
+            revealed = set(self.state.catalogue.now().table.ids)
         for board in self.open_boards():
             revealed -= {
                 object_id

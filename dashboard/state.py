@@ -38,6 +38,7 @@ from lensmodel.models import DEFAULT_MODEL, ModelCard, model_named
 
 if TYPE_CHECKING:
     from dashboard.judgements import Judgements
+    from dashboard.live_survey import LiveSurvey
     from dashboard.openid import OpenId
 
 RANKINGS_KEPT = 8
@@ -105,6 +106,8 @@ class ServerState:
             closing.submit(self.table.close)
             if "judgements" in self.__dict__:
                 closing.submit(self.judgements.close)
+            if "survey" in self.__dict__:
+                closing.submit(self.survey.close)
         self.labels.close()
 
     @cached_property
@@ -113,6 +116,13 @@ class ServerState:
         from dashboard.judgements import Judgements
 
         return Judgements(self)
+
+    @cached_property
+    def survey(self) -> "LiveSurvey":
+        """All objects as numbers in memory, for plots; made when somebody first asks."""
+        from dashboard.live_survey import LiveSurvey
+
+        return LiveSurvey(self)
 
     @property
     def is_blind_first(self) -> bool:

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pandas.util import hash_array
 
 from data.errors import StoreError
 from data.files import written_atomically
+from data.kept import Kept
 from data.sky import TangentPlane
 
 STORAGE_COLUMNS: dict[str, pa.DataType] = {
@@ -32,6 +35,11 @@ STORAGE_COLUMNS: dict[str, pa.DataType] = {
     "warnings": pa.list_(pa.string()),
     "centre_deg": pa.list_(pa.float64()),
 }
+
+LARGE = 500_000  # rows, beyond which a table stays in its file
+_GROUP_ROWS = 20_000
+_GROUPS_KEPT = 16
+_HASHED = 100_000
 
 
 @dataclass(frozen=True)
@@ -71,13 +79,25 @@ class StoredObject:
 
 
 class ObjectTable:
-    """The rows of `catalogue.parquet`, looked up by `object_id`; holds the Arrow table, not Python rows."""
+    """The rows of `catalogue.parquet`, looked up by `object_id`.
 
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
-        ids = table["object_id"].to_pylist()
-        self._row_of: dict[str, int] = {object_id: row for row, object_id in enumerate(ids)}
-        if len(self._row_of) != len(ids):
+    Of a table of many rows only the ids are held in memory; what else is asked for is read from the file, which stays
+    the one that was opened when it is replaced on disk.
+    """
+
+    def __init__(self, table: pa.Table | pq.ParquetFile) -> None:
+        self._file = table if isinstance(table, pq.ParquetFile) else None
+        self._table = None if isinstance(table, pq.ParquetFile) else table
+        self.id_column: pa.ChunkedArray = (
+            table["object_id"]
+            if isinstance(table, pa.Table)
+            else table.read(columns=["object_id"])["object_id"]
+        )
+        self._groups: Kept[pa.Table] = Kept(_GROUPS_KEPT)
+        hashes = _hashes(self.id_column)
+        self._order = np.argsort(hashes, kind="stable").astype(np.int32)
+        self._hashes = hashes[self._order]
+        if self._has_twins():
             raise StoreError("catalogue.parquet names an object twice: restore it from a backup")
 
     @classmethod
@@ -86,41 +106,88 @@ class ObjectTable:
         if not path.exists():
             return cls(pa.table({n: pa.array([], t) for n, t in STORAGE_COLUMNS.items()}))
         try:
+            if pq.read_metadata(path).num_rows > LARGE:
+                return cls(pq.ParquetFile(path))
             return cls(pq.read_table(path, memory_map=False, partitioning=None))
         except pa.ArrowException as error:
             raise StoreError(
                 f"{path} is damaged ({error}): restore it from a backup, or ingest again"
             ) from error
 
+    @property
+    def table(self) -> pa.Table:
+        """All columns of all rows; of a large table, read from the file each time."""
+        return self._file.read() if self._table is None and self._file is not None else self._table
+
     def save(self, path: Path) -> None:
         """Replace the file at once, so that a reader or a killed process never sees half of it."""
         with written_atomically(path) as partial:
-            pq.write_table(self.table, partial, compression="zstd")
+            pq.write_table(self.table, partial, compression="zstd", row_group_size=_GROUP_ROWS)
 
     def __len__(self) -> int:
-        return len(self._row_of)
+        return len(self.id_column)
 
     def __contains__(self, object_id: object) -> bool:
-        return object_id in self._row_of
+        return isinstance(object_id, str) and bool(self.row_numbers([object_id])[0] >= 0)
 
     @property
-    def ids(self) -> Sequence[str]:
+    def ids(self) -> list[str]:
         """Object ids in catalogue order."""
-        return list(self._row_of)
+        ids: list[str] = self.id_column.to_pylist()
+        return ids
 
     def get(self, object_id: str) -> StoredObject | None:
         """The object of that id, or None."""
-        row = self._row_of.get(object_id)
-        return None if row is None else _stored_object(self.table.slice(row, 1).to_pylist()[0])
+        found = self.rows_of([object_id])
+        return found[0] if found else None
 
     def rows_of(self, object_ids: Iterable[str]) -> list[StoredObject]:
         """The objects of these ids, in their order; an id that is not there is left out."""
-        rows = [self._row_of[i] for i in object_ids if i in self._row_of]
-        return [_stored_object(values) for values in self.table.take(pa.array(rows, pa.int64())).to_pylist()]
+        rows = self.row_numbers(object_ids)
+        return [_stored_object(values) for values in self.take(rows[rows >= 0]).to_pylist()]
 
     def row_numbers(self, object_ids: Iterable[str]) -> NDArray[np.int64]:
         """The row of each id, -1 where there is none."""
-        return np.fromiter((self._row_of.get(i, -1) for i in object_ids), np.int64)
+        wanted = pa.array(list(object_ids), pa.string())
+        if not len(self) or not len(wanted):
+            return np.full(len(wanted), -1, np.int64)
+        places = np.searchsorted(self._hashes, _hashes(wanted)).clip(max=len(self) - 1)
+        rows = self._order[places].astype(np.int64)
+        is_it = pc.equal(self.id_column.take(pa.array(rows)), wanted).to_numpy()
+        return np.where(is_it, rows, -1)
+
+    def take(self, rows: NDArray[np.int64], columns: Sequence[str] | None = None) -> pa.Table:
+        """These rows in their order, of all columns or of some."""
+        if self._table is not None:
+            return (self._table if columns is None else self._table.select(columns)).take(
+                pa.array(rows, pa.int64())
+            )
+        assert self._file is not None
+        if not len(rows):
+            return self._file.schema_arrow.empty_table().select(columns or self._file.schema_arrow.names)
+        ends = np.cumsum(
+            [self._file.metadata.row_group(n).num_rows for n in range(self._file.num_row_groups)]
+        )
+        groups = np.searchsorted(ends, rows, side="right")
+        needed = np.unique(groups)
+        starts = np.concatenate([[0], ends])[needed]
+        tables = [self._group(int(group), columns) for group in needed]
+        before = np.concatenate([[0], np.cumsum([len(table) for table in tables])])[:-1]
+        places = np.searchsorted(needed, groups)
+        return pa.concat_tables(tables).take(pa.array(rows - starts[places] + before[places]))
+
+    def _group(self, number: int, columns: Sequence[str] | None) -> pa.Table:
+        file = self._file
+        assert file is not None
+        named = None if columns is None else list(columns)
+        return self._groups.get(
+            (number, None if named is None else tuple(named)),
+            lambda: file.read_row_group(number, columns=named),
+        )
+
+    def _has_twins(self) -> bool:
+        """Whether an id is there twice; two ids of the same hash would count as well."""
+        return bool((self._hashes[1:] == self._hashes[:-1]).any())
 
     def with_rows(self, objects: Sequence[StoredObject]) -> "ObjectTable":
         """A table with these objects added; columns that only some rows have are null in the others."""
@@ -134,6 +201,14 @@ class ObjectTable:
         claimed = self.table.select(["cutout_group", "cutout_row"]).group_by("cutout_group")
         largest = claimed.aggregate([("cutout_row", "max")]).to_pylist()
         return {entry["cutout_group"]: entry["cutout_row_max"] + 1 for entry in largest}
+
+
+def _hashes(ids: pa.ChunkedArray | pa.Array) -> NDArray[np.uint64]:
+    """64 bits of each id; ten million of them agree by chance once in 400,000 catalogues."""
+    chunks = ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]
+    pieces = [chunk.slice(first, _HASHED) for chunk in chunks for first in range(0, len(chunk), _HASHED)]
+    found = [hash_array(np.asarray(piece.to_numpy(zero_copy_only=False), object)) for piece in pieces]
+    return np.concatenate(found) if found else np.empty(0, np.uint64)
 
 
 def _table_of(objects: Sequence[StoredObject]) -> pa.Table:

@@ -26,6 +26,7 @@ from data.objects import STORAGE_COLUMNS
 from data.priors import logit_shift
 
 ROW = "row"  # of the catalogue
+_PLACE = "file_row_number"
 _VOTE_KINDS = {"grade": "text", "mean_score": "number", "score_spread": "number", "n_votes": "number"}
 VOTE_COLUMNS = tuple(_VOTE_KINDS)
 DISAGREEMENT = "disagreement"
@@ -117,8 +118,9 @@ class SurveyTable:
         self._connection = duckdb.connect()
         self._connection.execute(f"SET threads = {threads}; SET memory_limit = '{MEMORY}'")
         self._connection.execute("SET parquet_metadata_cache = true")
-        self._connection.execute(f"CREATE VIEW survey AS SELECT * FROM read_parquet('{_in_sql(path)}')")
-        described = self._connection.execute("DESCRIBE survey").fetchall()
+        source = f"read_parquet('{_in_sql(path)}', file_row_number = true)"
+        self._connection.execute(f"CREATE VIEW survey AS SELECT * FROM {source}")
+        described = self._connection.execute(f"DESCRIBE SELECT * EXCLUDE ({_PLACE}) FROM survey").fetchall()
         self.kinds = {name: "text" if kind == "VARCHAR" else "number" for name, kind, *_ in described}
         self._lock = threading.Lock()
 
@@ -151,6 +153,15 @@ class SurveyTable:
         found = self._asked(ROW, condition, votes, ordered=_missing_last(order), by=order)
         return np.asarray(found[ROW], np.int64)
 
+    def places(self, condition: Condition, votes: pa.Table | None = None) -> NDArray[np.int64]:
+        """Rows of the file that meet a condition, in no order.
+
+        Raises
+        ------
+        FilterError
+        """
+        return np.asarray(self._asked(_PLACE, condition, votes)[_PLACE], np.int64)
+
     def page(
         self,
         condition: Condition = Every(),  # noqa: B008 - it is frozen
@@ -176,13 +187,18 @@ class SurveyTable:
                 return found
         return self._asked(wanted, condition, votes, ordered=_missing_last(order), limits=limits, by=order)
 
+    def at(self, place: int) -> dict[str, object]:
+        """All that the table says in a row of the file."""
+        with self._cursor() as cursor:
+            sql = f"SELECT * EXCLUDE ({_PLACE}) FROM survey WHERE {_PLACE} = ?"
+            return dict(cursor.sql(sql, params=[place]).to_arrow_table().to_pylist()[0])
+
     def columns(self, names: Sequence[str], *, every: int = 1) -> dict[str, NDArray[np.float32]]:
         """Whole columns as float32, NaN where there is no number; every so many rows of the file."""
         wanted = ", ".join(f"CAST({quoted(name)} AS FLOAT) AS {quoted(name)}" for name in names)
-        where = f"WHERE file_row_number % {every:d} = 0" if every > 1 else ""
-        source = f"read_parquet('{_in_sql(self.path)}', file_row_number = true)"
+        where = f"WHERE {_PLACE} % {every:d} = 0" if every > 1 else ""
         with self._cursor() as cursor:
-            found = cursor.execute(f"SELECT {wanted} FROM {source} {where}").fetchnumpy()
+            found = cursor.execute(f"SELECT {wanted} FROM survey {where}").fetchnumpy()
         return {
             name: np.ma.filled(np.ma.asarray(found[name], np.float32), np.nan).astype(np.float32, copy=False)
             for name in names

@@ -3,13 +3,16 @@
 import re
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
 from dashboard.errors import BadRequestError
 from dashboard.identity import CurrentSession
+from dashboard.session import Session
+from data.selections import selected_ids
 
 router = APIRouter()
 
@@ -21,8 +24,12 @@ def get_export(
     preset: str | None = None,
     votes: bool = False,
     spreadsheet: bool = False,
+    selection: Annotated[str, Query(max_length=40)] = "",
 ) -> FileResponse:
-    """One row per object, or per vote; in a blind-first campaign, only objects that were revealed to you."""
+    """One row per object, or per vote; in a blind-first campaign, only objects that were revealed to you.
+
+    selection : the id of one, whose objects alone are wanted.
+    """
     # astropy takes half a second to import; the first page should not wait for it.
     from data.exports import FORMATS, export
 
@@ -42,7 +49,7 @@ def get_export(
             preset=preset,
             votes=votes,
             spreadsheet=spreadsheet,
-            object_ids=session.exportable_ids(),
+            object_ids=_wanted(session, selection),
         )
     except BaseException:
         folder.cleanup()
@@ -54,6 +61,15 @@ def get_export(
         headers={"Cache-Control": "no-store"},
         background=BackgroundTask(folder.cleanup),
     )
+
+
+def _wanted(session: Session, selection: str) -> set[str] | None:
+    """The ids of what may be exported and is selected; None for all."""
+    allowed = session.exportable_ids()
+    if not selection:
+        return None if allowed is None else set(allowed)
+    _, selected = selected_ids(session.state.campaign.selections_path, selection)
+    return set(selected) if allowed is None else set(selected) & set(allowed)
 
 
 def _file_stem(title: str) -> str:

@@ -33,7 +33,10 @@ class PageBody:
     def _start(self, section: str, work: Coroutine[Any, Any, None]) -> None:
         """Go on with other things while this is done; what the section was busy with is given up."""
         self._give_up(section)
-        self._tasks[section] = asyncio.get_running_loop().create_task(self._guarded(work))
+        task = self._tasks[section] = asyncio.get_running_loop().create_task(self._guarded(work))
+        task.add_done_callback(
+            lambda _: work.close()
+        )  # given up before it began, it would be missed by nobody
 
     def _give_up(self, *names: str) -> None:
         for name in names:
@@ -50,9 +53,7 @@ class PageBody:
             await self._put(self.say_problem, str(error))
         except Exception:
             log.exception("a page failed")
-            await self._put(
-                self.say_problem, "the server failed on this page; its log says why: reload it"
-            )
+            await self._put(self.say_problem, "the server failed on this page; its log says why: reload it")
 
     async def _made(self, make: Callable[..., Made], *given: Any) -> Made:
         """The result of a function that takes its time, from a thread for such."""
@@ -67,9 +68,11 @@ class PageBody:
                 with pn.io.hold():
                     show(*given)
             except Exception as error:  # it belongs to whoever waits
-                done.set_exception(error)
+                if not done.done():
+                    done.set_exception(error)
             else:
-                done.set_result(None)
+                if not done.done():  # whoever waited was given up meanwhile
+                    done.set_result(None)
 
         self._document.add_next_tick_callback(turn)
         await done

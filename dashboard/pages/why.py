@@ -29,13 +29,21 @@ _IN_SESSION = (
 def why_page(state: ServerState) -> pn.viewable.Viewable:
     """A new page for one browser; in a blind-first campaign it says only why there is nothing."""
     frame = WhyFrame()
-    if state.is_blind_first or _is_in_open_session(state):
-        words = _BLIND if state.is_blind_first else _IN_SESSION
-        said = Markup('<p class="problem" data-testid="problem">{}</p>').format(words)
-        return _page(frame, html(_bar(state)), html(said))
+    top = html(bar(state, "what the network responds to"))
+    if words := withheld_words(state):
+        return framed(
+            frame, top, html(Markup('<p class="problem" data-testid="problem">{}</p>').format(words))
+        )
     body = pn.Column(html(Markup('<p class="dim">Counting…</p>')), sizing_mode="stretch_width", margin=0)
     pn.state.onload(partial(_fill, state, frame, body))
-    return _page(frame, html(_bar(state)), body)
+    return framed(frame, top, body)
+
+
+def withheld_words(state: ServerState) -> str:
+    """Why a page that tells what networks say of objects says nothing to whoever opens it; empty if it does."""
+    if state.is_blind_first:
+        return _BLIND
+    return _IN_SESSION if _is_in_open_session(state) else ""
 
 
 def _is_in_open_session(state: ServerState) -> bool:
@@ -73,14 +81,16 @@ def wrapped(content: str) -> str:
     return f'<div class="why">{content}</div>'
 
 
-def _bar(state: ServerState) -> Markup:
+def bar(state: ServerState, what: str) -> Markup:
+    """The line on top. what : the page holds."""
     return Markup(
-        '<header class="bar"><strong class="brand">LensVet</strong><h1>{}</h1><span class="dim">what the network '
-        'responds to</span><span class="spring"></span><a href="vet" data-testid="to-vet">← vet</a>'
+        '<header class="bar"><strong class="brand">LensVet</strong><h1>{}</h1><span class="dim">{}</span>'
+        '<span class="spring"></span><a href="vet" data-testid="to-vet">← vet</a>'
         '<button type="button" class="plain" data-act="theme" title="Light or dark (y)" aria-label="Light or dark">◐'
         "</button></header>"
-    ).format(state.campaign.title)
+    ).format(state.campaign.title, what)
 
 
-def _page(*parts: pn.viewable.Viewable) -> pn.Column:
+def framed(*parts: pn.viewable.Viewable) -> pn.Column:
+    """A page of these parts, from the top."""
     return pn.Column(*parts, sizing_mode="stretch_width", margin=(6, 22, 40, 22))

@@ -23,6 +23,7 @@ from lensmodel.evaluation.responses import Selection
 
 _TOLD_EVERY = 10  # maps
 
+
 class WhyBody(PageBody):
     """The page of one browser in an open campaign."""
 
@@ -47,14 +48,14 @@ class WhyBody(PageBody):
 
     def _make_pieces(self) -> None:
         versions = {self._state.name_of(version): version for version in self._state.scored_versions()}
-        self._model = _menu("Network", versions)
-        self._other = _menu("beside", {"no other": "", **versions})
+        self._model = menu("Network", versions)
+        self._other = menu("beside", {"no other": "", **versions})
         self._other.visible = len(versions) > 1
-        self._point = _menu("at", sections.POINTS)
+        self._point = menu("at", sections.POINTS)
         self._summary = html(Markup('<p class="dim">Counting…</p>'))
         self._chosen = html("")
         self._plots = columns(480)
-        self._method = _menu("Maps by", {})
+        self._method = menu("Maps by", {})
         self._compute = pn.widgets.Button(
             name="Compute",
             stylesheets=["assets/why.css"],
@@ -65,8 +66,8 @@ class WhyBody(PageBody):
         )
         self._map_words = html("")
         self._maps = columns(390)
-        self._kind = _menu("Show", sections.KINDS)
-        self._order = _menu("in order", sections.GALLERY_ORDERS)
+        self._kind = menu("Show", sections.KINDS)
+        self._order = menu("in order", sections.GALLERY_ORDERS)
         self._gallery = html("")
         self._more = pn.widgets.Button(
             name=f"{sections.COUNT} more", stylesheets=["assets/why.css"], width=130, visible=False
@@ -283,9 +284,10 @@ class WhyBody(PageBody):
         self._more.visible = gallery.total > self._shown
 
 
-def _menu(title: str, options: dict[str, str]) -> pn.widgets.Select:
+def menu(title: str, options: dict[str, str], *, width: int = 250) -> pn.widgets.Select:
+    """A menu with a label."""
     return pn.widgets.Select(
-        name=title, options=options, stylesheets=["assets/why.css"], width=250, margin=(4, 14, 4, 0)
+        name=title, options=options, stylesheets=["assets/why.css"], width=width, margin=(4, 14, 4, 0)
     )
 
 

@@ -24,7 +24,7 @@ def framed(elements: Sequence[hv.Element], *, x: str, y: str, **options: Any) ->
     """The elements in one frame that fills its column. x, y : labels of the axes, with units."""
     settings = {
         "responsive": True,
-        "height": HEIGHT_PX,
+        "height": HEIGHT_PX,  # None: as high as its place
         "show_legend": False,
         "legend_position": "top",
         "legend_cols": 4,
@@ -35,8 +35,9 @@ def framed(elements: Sequence[hv.Element], *, x: str, y: str, **options: Any) ->
         "active_tools": [],
         "xlabel": x,
         "ylabel": y,
-        "hooks": [_plain_frame],
+        "hooks": [plain_frame],
     } | options
+    settings = {name: value for name, value in settings.items() if (name, value) != ("height", None)}
     return hv.Overlay(list(elements)).opts(hv.opts.Overlay(**settings))
 
 
@@ -98,7 +99,7 @@ def percent_ticks() -> list[tuple[float, str]]:
     return [(share, f"{share:.0%}") for share in (0, 0.2, 0.4, 0.6, 0.8, 1)]
 
 
-def _plain_frame(plot: Any, element: Any) -> None:
+def plain_frame(plot: Any, element: Any) -> None:
     """No ground of its own, so that the page's shows, light or dark."""
     figure = plot.state
     figure.background_fill_alpha = figure.border_fill_alpha = 0

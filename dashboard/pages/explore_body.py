@@ -1,0 +1,484 @@
+"""What `/explore` holds, for one browser: a filter in words, and linked plots of everything it lets through.
+
+The filter is the one truth: a box in a plot becomes words in it, and every plot shows what the words select.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import panel as pn
+from bokeh.document import Document
+from markupsafe import Markup
+
+from dashboard.pages.body import PageBody
+from dashboard.pages.why import html, wrapped
+from dashboard.pages.why_body import menu
+from dashboard.plots import survey
+from dashboard.plots.survey_figures import HEIGHT_PX, WIDTH_PX, Box, Plot, bars, nothing, picture, sky
+from dashboard.plots.thumbnails import thumbnail
+from dashboard.selecting import keep
+from dashboard.state import ServerState
+from dashboard.survey_columns import CELL_ORDER, Mask, SurveyColumns
+from data.errors import LensVetError
+from data.filters import Comparison, Condition, Every, Some, columns_of, in_words, parsed, within
+from data.selections import Selection
+from data.survey_table import VOTE_COLUMNS
+
+SCORE = "logit"
+BINS = 120
+_COMPONENTS = {"x": "first principal component", "y": "second principal component"}
+REACH_PX = 8
+# Two rows that fill the window; Panel's columns begin with a button that would take the first place.
+_GRID = """
+:host { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(480px, 100%), 1fr)); gap: 6px 22px;
+  grid-auto-rows: max(230px, calc((100vh - 180px) / 2)); }
+.scroll-button { display: none }
+"""
+_CARD = ":host { display: grid; grid-template-rows: auto minmax(0, 1fr) } .scroll-button { display: none }"
+_TITLES = {"sky": "Sky", "scatter": "One against another", "scores": "Scores", "embedding": "Embedding"}
+_POINT = Markup('<p class="dim">Click a point to see the object. Drag a box to select; the wheel zooms.</p>')
+_NO_COLOUR = "how many there are"
+_NOT_PLOTTED = ("row",)
+# What is done with a selection: address, name, words.
+_NEXT = (
+    ("vet?", "vet-these", "vet them"),
+    ("group?", "open-session", "open a session"),
+    ("api/v1/export.fits?", "export-fits", "FITS"),
+    ("api/v1/export.csv?", "export-csv", "CSV"),
+)
+
+
+@dataclass(frozen=True)
+class _Selected:
+    """What the words select: None where that is everything."""
+
+    text: str
+    mask: Mask | None
+    number: int
+
+
+class ExploreBody(PageBody):
+    """The page of one browser in an open campaign."""
+
+    def __init__(self, state: ServerState, inspector: str, document: Document) -> None:
+        super().__init__(document, state.survey.pool)
+        self._state, self._inspector = state, inspector
+        self._columns: SurveyColumns | None = None
+        self._selected = _Selected("", None, 0)
+        self._plots: dict[str, Plot] = {}
+        versions = {state.name_of(version): version for version in state.scored_versions()}
+        self._model = menu("Network", versions or {"no scores yet": ""})
+        self._filter = pn.widgets.TextInput(
+            name="Filter: p_lens > 0.9 and not graded",
+            stylesheets=["assets/why.css"],
+            sizing_mode="stretch_width",
+            margin=(4, 14, 4, 0),
+        )
+        self._x, self._y, self._colour = (
+            menu(title, {}, width=180) for title in ("Across", "Up", "Coloured by")
+        )
+        self._words = html(Markup('<p class="dim">Counting…</p>'))
+        self._number = pn.widgets.IntInput(
+            name="at random",
+            value=None,
+            start=1,
+            stylesheets=["assets/why.css"],
+            width=110,
+            margin=(4, 14, 4, 0),
+        )
+        self._keep = pn.widgets.Button(
+            name="Keep this selection",
+            stylesheets=["assets/why.css"],
+            width=190,
+            align="end",
+            margin=(4, 14, 4, 0),
+        )
+        self._kept, self._object = html(""), html(_POINT)
+        self._figures = pn.Column(stylesheets=[_GRID], sizing_mode="stretch_width", margin=(4, 0))
+        self._keys: dict[str, pn.pane.HTML] = {}
+        self._watch()
+
+    @property
+    def pieces(self) -> list[pn.viewable.Viewable]:
+        """What the page shows, from the top."""
+        return [
+            pn.Row(
+                self._model, self._filter, self._number, self._keep, sizing_mode="stretch_width", margin=0
+            ),
+            pn.Row(
+                pn.Column(self._words, self._kept, sizing_mode="stretch_width", margin=(14, 14, 0, 0)),
+                *(self._x, self._y, self._colour),
+                sizing_mode="stretch_width",
+                margin=0,
+            ),
+            self._figures,
+        ]
+
+    def begin(self) -> None:
+        """Read the survey and draw it."""
+        self._start("survey", self._load())
+
+    def say_problem(self, words: str) -> None:
+        self._words.object = wrapped(Markup('<p class="problem" data-testid="problem">{}</p>').format(words))
+
+    def _watch(self) -> None:
+        self._model.param.watch(lambda _: self.begin(), "value")
+        self._filter.param.watch(lambda _: self._start("selected", self._select()), "value")
+        for chooser in (self._x, self._y):
+            chooser.param.watch(lambda _: self._start("scatter axes", self._replot()), "value")
+        self._colour.param.watch(lambda _: self._draw_all(), "value")
+        self._keep.on_click(lambda _: self._start("keep", self._keep_selection()))
+
+    # The survey
+
+    async def _load(self) -> None:
+        found = await self._made(self._state.survey.columns, self._model.value or None)
+        if not len(found):
+            await self._put(
+                self.say_problem, "This campaign has no objects yet: lensvet ingest CAMPAIGN SOURCE"
+            )
+            return
+        self._columns = found
+        await self._made(found.sky)
+        await self._put(self._offer_columns, found)
+        await self._select(draw=False)
+        limits = await self._made(_first_limits, found, self._x.value, self._y.value)
+        await self._put(self._place_plots, limits)
+        self._draw_all()
+
+    def _offer_columns(self, found: SurveyColumns) -> None:
+        numbers = [
+            name for name, kind in found.table.kinds.items() if kind == "number" and name not in _NOT_PLOTTED
+        ]
+        for chooser, first in ((self._x, _first_column(numbers)), (self._y, SCORE)):
+            if chooser.options != numbers:
+                chooser.param.update(options=numbers, value=first)
+        self._colour.options = {_NO_COLOUR: "", **{name: name for name in numbers}}
+
+    def _place_plots(self, limits: dict[str, Box]) -> None:
+        self._plots = {name: self._plot(name, box) for name, box in limits.items()}
+        self._figures[:] = [*(self._card(name) for name in self._plots), self._object]
+
+    def _plot(self, name: str, limits: Box) -> Plot:
+        axes = (self._x.value, self._y.value, "")
+        return Plot(
+            _blank(name, limits, axes),
+            limits,
+            on_view=lambda: self._draw(name),
+            on_box=lambda box: self._box(name, box),
+            on_tap=lambda x, y: self._start("object", self._point_at(name, x, y)),
+        )
+
+    def _card(self, name: str) -> pn.Column:
+        self._keys[name] = html(_key(name, None))
+        return pn.Column(
+            self._keys[name],
+            self._plots[name].pane,
+            stylesheets=[_CARD],
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+
+    async def _replot(self) -> None:
+        """Other axes: their limits are others too."""
+        if self._columns is None or "scatter" not in self._plots:
+            return
+        limits = await self._made(_first_limits, self._columns, self._x.value, self._y.value)
+        await self._put(self._place_plots, limits)
+        self._draw_all()
+
+    # What is selected
+
+    async def _select(self, *, draw: bool = True) -> None:
+        assert self._columns is not None
+        selected = await self._made(self._selection_of, self._columns, self._filter.value)
+        self._selected = selected
+        await self._put(self._say_selected, selected)
+        if draw:
+            self._draw_all()
+
+    def _selection_of(self, found: SurveyColumns, text: str) -> _Selected:
+        condition = parsed(text)
+        votes = self._state.table.votes() if columns_of(condition) & set(VOTE_COLUMNS) else None
+        mask = found.mask(condition, votes)
+        number = found.total if mask is None else found.table.count(condition, votes)
+        return _Selected(text, mask, number)
+
+    def _say_selected(self, selected: _Selected) -> None:
+        assert self._columns is not None
+        thinned = f"; drawn from every {self._columns.every}th" if self._columns.every > 1 else ""
+        self._words.object = wrapped(
+            Markup('<p data-testid="selected"><b>{:,}</b> of {:,} objects{}{}</p>').format(
+                selected.number, self._columns.total, f": {selected.text}" if selected.text else "", thinned
+            )
+        )
+        self._kept.object = ""
+
+    def _box(self, name: str, box: Box) -> None:
+        """A box was drawn: its plot's columns are restricted to it, whatever was said of them before."""
+        if self._columns is None:
+            return
+        new = self._condition_of(name, box)
+        try:
+            before = parsed(self._filter.value)
+        except LensVetError:
+            before = Every()
+        parts = before.of if isinstance(before, Every) else (before,)
+        others = [part for part in parts if not columns_of(part) & columns_of(new)]
+        self._filter.value = in_words(Every((*others, *(new.of if isinstance(new, Every) else (new,)))))
+
+    def _condition_of(self, name: str, box: Box) -> Condition:
+        assert self._columns is not None
+        x0, y0, x1, y1 = box
+        if name == "sky":
+            return _on_sky(self._columns, box)
+        if name == "scores":
+            return within(SCORE, _short(x0), _short(x1))
+        across, up = ("pc1", "pc2") if name == "embedding" else (self._x.value, self._y.value)
+        return _both(within(across, _short(x0), _short(x1)), within(up, _short(y0), _short(y1)))
+
+    async def _keep_selection(self) -> None:
+        number = self._number.value
+        seed = None if number is None else int(np.random.default_rng().integers(2**31))
+        kept = await self._made(self._kept_selection, number, seed)
+        await self._put(self._say_kept, kept)
+
+    def _kept_selection(self, number: int | None, seed: int | None) -> Selection:
+        return keep(
+            self._state,
+            self._filter.value,
+            model_version=self._model.value or None,
+            by=self._inspector,
+            number=number,
+            seed=seed,
+        )
+
+    def _say_kept(self, kept: Selection) -> None:
+        drawn = "" if kept.seed is None else f", drawn at random from {kept.drawn_from:,} (seed {kept.seed})"
+        links = Markup(" · ").join(
+            Markup('<a href="{}selection={}" data-testid="{}">{}</a>').format(
+                to, kept.selection_id, name, said
+            )
+            for to, name, said in _NEXT
+        )
+        self._kept.object = wrapped(
+            Markup('<p data-testid="kept">{:,} objects are kept{}: {}</p>').format(kept.number, drawn, links)
+        )
+
+    # Drawing
+
+    def _draw_all(self) -> None:
+        for name in self._plots:
+            self._draw(name)
+
+    def _draw(self, name: str) -> None:
+        self._start(f"draw {name}", self._drawn(name))
+
+    async def _drawn(self, name: str) -> None:
+        await asyncio.sleep(0)  # the last of several movements at once is the one that counts
+        plot = self._plots[name]
+        element, key = await self._made(self._picture(name), plot.view)
+        if self._plots.get(name) is plot:
+            await self._put(self._show_plot, name, element, key)
+
+    def _show_plot(self, name: str, element: Any, key: Markup) -> None:
+        self._plots[name].show(element)
+        self._keys[name].object = wrapped(key)
+
+    def _picture(self, name: str) -> Callable[[survey.View], Any]:
+        drawn = {"sky": _sky, "scatter": _scatter, "scores": _scores, "embedding": _embedding}[name]
+        found, mask = self._columns, self._selected.mask
+        axes = (self._x.value, self._y.value, self._colour.value)
+        return lambda view: drawn(found, mask, view, axes)
+
+    # One object
+
+    async def _point_at(self, name: str, x: float, y: float) -> None:
+        told = await self._made(self._object_at, name, x, y)
+        await self._put(self._show_object, told)
+
+    def _show_object(self, told: str) -> None:
+        self._object.object = told
+
+    def _object_at(self, name: str, x: float, y: float) -> str:
+        assert self._columns is not None
+        found, view = self._columns, self._plots[name].view
+        if name == "scores":
+            return wrapped(_POINT)
+        across, up = _positions(found, name, self._x.value, self._y.value)
+        reach = REACH_PX * view.pixel, REACH_PX * (view.y1 - view.y0) / view.height_px
+        place = survey.nearest(across, up, (x, y), reach, self._selected.mask)
+        if place is None:
+            return wrapped(_POINT)
+        row = found.table.at(place * found.every)
+        return wrapped(_told(self._state, row))
+
+
+def _first_column(numbers: list[str]) -> str:
+    """What a lens finder's score is first looked at against."""
+    plain = [
+        name
+        for name in numbers
+        if name not in ("ra_deg", "dec_deg", "logit", "p_lens") and not name.startswith("p_lens_")
+    ]
+    measured = [name for name in plain if "mag" in name.lower() or name.lower().startswith("i_")]
+    return next(iter([*measured, *plain, *numbers]))
+
+
+def _first_limits(found: SurveyColumns, x: str, y: str) -> dict[str, Box]:
+    """x0, x1, y0, y1 of each plot when it is first seen."""
+    _, across, up = found.sky()
+    limits = {
+        "sky": _square(*survey.limits_of(across), *survey.limits_of(up)),
+        "scatter": (*survey.limits_of(found.column(x)), *survey.limits_of(found.column(y))),
+        "scores": (*survey.limits_of(found.column(SCORE)), 0.5, 1.5 * len(found)),
+    }
+    if {"pc1", "pc2"} <= set(found.table.kinds):
+        limits["embedding"] = (*survey.limits_of(found.column("pc1")), *survey.limits_of(found.column("pc2")))
+    return limits
+
+
+def _square(x0: float, x1: float, y0: float, y1: float) -> Box:
+    """A view of the sky that holds this, with degrees as long on both axes."""
+    height = max(y1 - y0, (x1 - x0) * HEIGHT_PX / WIDTH_PX, 0.01)
+    width = height * WIDTH_PX / HEIGHT_PX
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return x - width / 2, x + width / 2, y - height / 2, y + height / 2
+
+
+Axes = tuple[str, str, str]
+
+
+def _positions(found: SurveyColumns, name: str, x: str, y: str) -> tuple[survey.Numbers, survey.Numbers]:
+    if name == "sky":
+        return found.sky()[1:]
+    if name == "embedding":
+        return found.column("pc1"), found.column("pc2")
+    return found.column(x), found.column(y)
+
+
+def _sky(found: SurveyColumns, mask: Mask | None, view: survey.View, axes: Axes) -> tuple[Any, Markup]:
+    projection, x, y = found.sky()
+    order = survey.cell_order(view, most=CELL_ORDER)
+    if order is not None and not axes[2]:
+        every = found.counts_on_sky(order, None)
+        chosen = every if mask is None else found.counts_on_sky(order, mask)
+        made, per = survey.sky_density(every, chosen, projection, view), "objects per square degree"
+    else:
+        made, per = _coloured(found, x, y, mask, view, axes[2]), axes[2] or "objects in a pixel"
+    return sky(made, view, *survey.graticule(projection, view)), _key("sky", made, per)
+
+
+def _scatter(found: SurveyColumns, mask: Mask | None, view: survey.View, axes: Axes) -> tuple[Any, Markup]:
+    x, y, colour = axes
+    made = _coloured(found, found.column(x), found.column(y), mask, view, colour)
+    return picture(made, view, x=x, y=y), _key("scatter", made, colour or "objects in a pixel")
+
+
+def _embedding(found: SurveyColumns, mask: Mask | None, view: survey.View, axes: Axes) -> tuple[Any, Markup]:
+    made = _coloured(found, found.column("pc1"), found.column("pc2"), mask, view, axes[2])
+    return picture(made, view, **_COMPONENTS), _key("embedding", made, axes[2] or "objects in a pixel")
+
+
+def _scores(found: SurveyColumns, mask: Mask | None, view: survey.View, axes: Axes) -> tuple[Any, Markup]:
+    every, chosen = survey.histogram(found.column(SCORE), view.x0, view.x1, BINS, mask)
+    edges = np.linspace(view.x0, view.x1, BINS + 1)
+    return bars(edges, every * found.every, chosen * found.every, x="logit"), _key("scores", None)
+
+
+def _blank(name: str, limits: Box, axes: Axes) -> Any:
+    """A plot before it is drawn: its axes, and nothing in them."""
+    if name == "scores":
+        none = np.zeros(1, np.int64)
+        return bars(np.array(limits[:2]), none, none, x="logit").opts(ylim=limits[2:])
+    made, view = nothing(limits)
+    if name == "sky":
+        return sky(made, view, [], [])
+    labels = {"x": axes[0], "y": axes[1]} if name == "scatter" else _COMPONENTS
+    return picture(made, view, **labels)
+
+
+def _key(name: str, made: survey.Picture | None, what: str = "") -> Markup:
+    """A plot's title, and what its colours mean."""
+    title = Markup('<div class="head"><h3 data-testid="plot-{}">{}</h3>').format(name, _TITLES[name])
+    if made is None:
+        return title + Markup("</div>")
+    stretch = ", logarithmic" if what.startswith("objects") else ", mean in a pixel"
+    colours = Markup(",").join(survey.colour_bar())
+    return title + Markup(
+        '<span class="dim">{}</span><span class="ramp" style="background:linear-gradient(90deg,{})"></span>'
+        '<span class="dim">{} {}{}</span></div>'
+    ).format(_plain(made.low), colours, _plain(made.high), what, stretch)
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _coloured(
+    found: SurveyColumns,
+    x: survey.Numbers,
+    y: survey.Numbers,
+    mask: Mask | None,
+    view: survey.View,
+    colour: str,
+) -> survey.Picture:
+    if not colour:
+        return survey.scatter(x, y, view, mask=mask)
+    weight = found.column(colour)
+    return survey.scatter(x, y, view, mask=mask, weight=weight, limits=survey.limits_of(weight))
+
+
+def _on_sky(found: SurveyColumns, box: Box) -> Condition:
+    """The ranges of right ascension and declination that a box on the sky spans."""
+    projection, *_ = found.sky()
+    x0, y0, x1, y1 = box
+    ra_deg, dec_deg = projection.unproject(*survey.View(x0, x1, y0, y1, 60, 60).centres())
+    if not np.isfinite(ra_deg).any():
+        return within("dec_deg", 90.0, -90.0)
+    west = (ra_deg - projection.centre_ra_deg + 180) % 360 - 180
+    low, high = (
+        _short((value + projection.centre_ra_deg) % 360) for value in (np.nanmin(west), np.nanmax(west))
+    )
+    dec = within("dec_deg", _short(np.nanmin(dec_deg)), _short(np.nanmax(dec_deg)))
+    if low <= high:
+        return _both(within("ra_deg", low, high), dec)
+    across_zero = Some((Comparison("ra_deg", ">=", low), Comparison("ra_deg", "<=", high)))
+    return _both(across_zero, dec)
+
+
+def _both(first: Condition, second: Condition) -> Every:
+    parts = [part.of if isinstance(part, Every) else (part,) for part in (first, second)]
+    return Every((*parts[0], *parts[1]))
+
+
+def _short(value: float) -> float:
+    """To six digits, as it is written in the filter."""
+    return float(f"{value:.6g}")
+
+
+def _told(state: ServerState, row: dict[str, object]) -> Markup:
+    """An object's picture, its numbers, and the way to it."""
+    object_id = str(row["object_id"])
+    image = None
+    try:
+        stored = state.stored(object_id)
+        image = thumbnail(state.planes(stored), state.campaign.survey)
+    except LensVetError:
+        stored = None
+    picture_html = (
+        Markup('<img src="{}" alt="">').format(image)
+        if image
+        else Markup('<span class="blank">no picture</span>')
+    )
+    facts = Markup("").join(
+        Markup("<span>{} {}</span>").format(name, f"{value:.6g}" if isinstance(value, float) else value)
+        for name, value in row.items()
+        if value is not None and name not in ("row", "object_id")
+    )
+    link = Markup('<a href="vet?object={}" data-testid="pointed">').format(object_id)
+    told = Markup('<span class="facts"><b>{}</b>{}</span></a>').format(object_id, facts)
+    return Markup('<div class="gallery">{}{}{}</div>').format(link, picture_html, told)
