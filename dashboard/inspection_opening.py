@@ -10,6 +10,7 @@ from dashboard.queue_order import p_lens_of
 from dashboard.session import Session
 from data.inspection import mixed, settings_from
 from data.inspection_store import Inspection
+from data.selections import selected_ids
 
 CLASSES = {"lens": True, "nonlens": False}
 
@@ -17,7 +18,8 @@ CLASSES = {"lens": True, "nonlens": False}
 def open_inspection(session: Session, values: Mapping[str, Any]) -> Inspection:
     """Open a session of `settings`, a `selection`, and perhaps `known` objects and their `known_share`.
 
-    selection : {"ids": [...]}, {"all": true}, or {"model": NAME, "p_lens_from": 0.5, "p_lens_to": 1, "limit": 1000}.
+    selection : {"ids": [...]}, {"all": true}, {"selection": ID} of one that was kept, or
+    {"model": NAME, "p_lens_from": 0.5, "p_lens_to": 1, "limit": 1000}.
     known : {object_id: "lens" or "nonlens"}, or "catalogue" for all of known class that are not in the selection.
 
     Raises
@@ -60,6 +62,10 @@ def _targets(session: Session, selection: Mapping[str, Any]) -> list[str]:
     ids = catalogue.table.id_column
     if selection.get("all") is True:
         return list(ids.to_pylist())
+    if "selection" in selection:
+        _, kept = selected_ids(session.state.campaign.selections_path, str(selection["selection"])[:40])
+        rows = catalogue.table.row_numbers(kept)
+        return [object_id for object_id, row in zip(kept, rows, strict=True) if row >= 0]
     if "ids" in selection:
         given = selection["ids"]
         if not isinstance(given, list) or not all(isinstance(entry, str) for entry in given):

@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 BUSY_TIMEOUT_S = 60
-CACHE_KIB = 256  # of each connection, instead of 2,000: there are dozens, and the system keeps the file's pages anyway
 _POOL = {"pool_size": 10, "max_overflow": 40}  # web servers answer about forty requests at once
 
 
@@ -49,7 +48,6 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None
     _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     connection.execute("PRAGMA foreign_keys = ON")
 
 

@@ -25,7 +25,7 @@ class SkyProjection:
         if not len(angles):
             return cls(0.0)
         middle = np.degrees(np.arctan2(np.sin(angles).mean(), np.cos(angles).mean()))
-        return cls(round(float(middle % 360), 3))
+        return cls(round(float(middle), 3) % 360)
 
     def project(
         self, ra_deg: ArrayLike, dec_deg: ArrayLike

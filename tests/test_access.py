@@ -26,7 +26,7 @@ OPEN = {
     "/assets",
     "/favicon.ico",
 }
-FOR_LEADS = {"/why", f"{API}/export.{{format}}"}
+FOR_LEADS = {"/why", "/explore", f"{API}/export.{{format}}", f"{API}/selections"}
 FOR_ADMINS = {f"{API}/people", f"{API}/audit", "/admin"}
 LEADS_INSIDE = {"step", "results", "final", "present"}
 

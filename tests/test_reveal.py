@@ -38,8 +38,11 @@ ADDRESSES = {
     **{
         address: [address]
         for address in (
-            *("/", "/vet", "/group", "/why", "/admin", "/sign-in", "/favicon.ico"),
-            *(f"{API}/{name}" for name in ("audit", "openapi.json", "people", "sessions", "sign-in")),
+            *("/", "/vet", "/group", "/why", "/explore", "/admin", "/sign-in", "/favicon.ico"),
+            *(
+                f"{API}/{name}"
+                for name in ("audit", "openapi.json", "people", "selections", "sessions", "sign-in")
+            ),
         )
     },
     # What is posted, files, and what a group session tells: `test_access` walks those with a session that is open.

@@ -14,7 +14,8 @@ export function opening({ campaign, onOpened }) {
     title: input("title", { required: true, maxlength: 200, placeholder: "Best of Q1" }),
     quorum: input("quorum", { type: "number", min: 1, max: 100, value: 6 }),
     reveal: select("reveal", [["after-grade", "after one's own grade"], ["after-close", "when the session is closed"]]),
-    choose: select("choose", [["score", "by score"], ["ids", "these ids"], ["all", "the whole campaign"]]),
+    choose: select("choose", [["score", "by score"], ["selection", "a selection kept on /explore"], ["ids", "these ids"], ["all", "the whole campaign"]]),
+    selection: input("selection", { type: "text", maxlength: 40, placeholder: "its id" }),
     model: select("model", campaign.models.map(({ name, title }) => [name, title])),
     from: input("from", { type: "number", min: 0, max: 1, step: "any", value: 0.5 }),
     to: input("to", { type: "number", min: 0, max: 1, step: "any", value: 1 }),
@@ -34,12 +35,12 @@ export function opening({ campaign, onOpened }) {
   const problem = h("p", { class: "problem wide", role: "alert", "data-testid": "new-problem" });
   const dependent = {
     model: field("network", fields.model), from: field("p_lens from", fields.from), to: field("p_lens to", fields.to), limit: field("at most", fields.limit),
-    ids: field("ids", fields.ids, { class: "wide" }), share: field("known objects, % of all", fields.share), knownIds: field("known objects", fields.knownIds, { class: "wide" }),
+    selection: field("selection", fields.selection), ids: field("ids", fields.ids, { class: "wide" }), share: field("known objects, % of all", fields.share), knownIds: field("known objects", fields.knownIds, { class: "wide" }),
   };
   const show = () => {
     const chosen = fields.choose.value;
     for (const name of ["model", "from", "to", "limit"]) dependent[name].hidden = chosen !== "score";
-    dependent.ids.hidden = chosen !== "ids";
+    for (const name of ["selection", "ids"]) dependent[name].hidden = chosen !== name;
     dependent.share.hidden = fields.known.value === "none";
     dependent.knownIds.hidden = fields.known.value !== "ids";
   };
@@ -47,7 +48,7 @@ export function opening({ campaign, onOpened }) {
   fields.known.addEventListener("change", show);
   const form = h("form", {},
     field("title", fields.title), field("independent grades for each object", fields.quorum), field("scores, maps and other votes show", fields.reveal),
-    field("objects", fields.choose), dependent.model, dependent.from, dependent.to, dependent.limit, dependent.ids,
+    field("objects", fields.choose), dependent.model, dependent.from, dependent.to, dependent.limit, dependent.selection, dependent.ids,
     field("known lenses and non-lenses to mix in, unmarked", fields.known), dependent.share, dependent.knownIds,
     field("objects that come twice, %", fields.repeats), field("seed of the orders", fields.seed),
     field("", [fields.early, "retire clear ones before they have all grades"], { class: "check" }), field("", [fields.feedback, "training: say at once what known ones are"], { class: "check" }),
@@ -63,8 +64,13 @@ export function opening({ campaign, onOpened }) {
     details.open = false;
     onOpened();
   });
+  const asked = new URLSearchParams(window.location.search).get("selection");
+  if (asked) {
+    fields.choose.value = "selection";
+    fields.selection.value = asked;
+  }
   show();
-  const details = h("details", { class: "card", "data-testid": "new" }, h("summary", {}, "Open a session"), form);
+  const details = h("details", { open: Boolean(asked), class: "card", "data-testid": "new" }, h("summary", {}, "Open a session"), form);
   return details;
 }
 
@@ -73,6 +79,7 @@ function contentOf(fields) {
   const pairs = (name) => lines(fields[name].value).map((line) => line.split(",").map((part) => part.trim()));
   const selections = {
     score: () => ({ model: fields.model.value, p_lens_from: number("from"), p_lens_to: number("to"), limit: number("limit") }),
+    selection: () => ({ selection: fields.selection.value.trim() }),
     ids: () => ({ ids: lines(fields.ids.value) }),
     all: () => ({ all: true }),
   };
