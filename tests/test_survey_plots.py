@@ -70,6 +70,15 @@ def test_a_weight_colours_by_its_mean():
     assert tuple(made.pixels[1, 1, :3]) == (128, 128, 128)  # there, but without the weight
 
 
+def test_where_there_are_few_objects_each_is_drawn_larger():
+    x = y = np.array([50.5], np.float32)
+    made = survey.scatter(x, y, View(0, 100, 0, 100, 100, 100))
+    rows, columns = np.nonzero(made.pixels[..., 3])
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (47, 53, 47, 53)
+    weighted = survey.scatter(x, y, View(0, 100, 0, 100, 100, 100), weight=np.ones(1, np.float32))
+    assert np.count_nonzero(weighted.pixels[..., 3]) == 49
+
+
 def test_density_on_the_sky_is_in_objects_per_square_degree():
     counts = np.zeros(12 * 4**5, np.int64)
     position = SkyCoord(40 * u.deg, 10 * u.deg)

@@ -13,6 +13,7 @@ from astropy import units as u
 from astropy_healpix import HEALPix
 from bokeh.palettes import Viridis256
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
 from data.sky_projection import SkyProjection
 
@@ -24,6 +25,7 @@ Counts = NDArray[np.float64]
 COLOURS = np.array([[int(name[n : n + 2], 16) for n in (1, 3, 5)] for name in Viridis256], np.uint8)
 _GREY = 128
 _STEPS_DEG = (30.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+_SPARSE = ((0.002, 3), (0.02, 1))  # up to this share of pixels with an object, pixels beyond its own
 _POINTS = 91  # of each line
 _NAME_PX = (44, 16)
 _LINES = 5  # of the graticule, about, across the view
@@ -84,16 +86,18 @@ def scatter(
     limits : of the colours for a weight.
     """
     every = counted(x, y, view)
+    reach_px = _reach_px(every)
     if mask is None and weight is None:
+        every = _spread(every, reach_px)
         return _by_count(every, every)
     x, y, weight = (values if values is None or mask is None else values[mask] for values in (x, y, weight))
-    chosen = every if mask is None else counted(x, y, view)
+    chosen = _spread(every if mask is None else counted(x, y, view), reach_px)
+    every = _spread(every, reach_px)
     if weight is None:
         return _by_count(every, chosen)
     low, high = limits or (0.0, 1.0)
-    return Picture(
-        _painted(every, chosen, (counted(x, y, view, weight=weight) - low) / (high - low)), low, high
-    )
+    mean = _spread(counted(x, y, view, weight=weight), reach_px)
+    return Picture(_painted(every, chosen, (mean - low) / (high - low)), low, high)
 
 
 def sky_density(
@@ -200,6 +204,22 @@ def limits_of(values: Numbers) -> tuple[float, float]:
     low, high = (float(value) for value in np.percentile(some, [0.05, 99.95]))
     margin = 0.03 * (high - low) or 0.5
     return low - margin, high + margin
+
+
+def _reach_px(counts: Counts) -> int:
+    """How far an object is drawn beyond its pixel: where there are few, one pixel would not be seen."""
+    share = np.count_nonzero(counts) / counts.size
+    return next((reach for most, reach in _SPARSE if share < most), 0)
+
+
+def _spread(counts: Counts, reach_px: int) -> Counts:
+    """The largest value within reach of each pixel, NaN where there is none."""
+    if not reach_px:
+        return counts
+    spread = maximum_filter(
+        np.nan_to_num(counts, nan=-np.inf), 2 * reach_px + 1, mode="constant", cval=-np.inf
+    )
+    return np.where(np.isfinite(spread), spread, np.nan if np.isnan(counts).any() else 0)
 
 
 def _by_count(every: Counts, chosen: Counts) -> Picture:
