@@ -21,14 +21,13 @@ from data.files import held_alone
 from data.objects import ObjectTable, StoredObject
 from data.scores import SCORE_SCHEMA, scored_ids, write_part
 from lensmodel import Progress
-from lensmodel.batches import read_batch, side_by_side, steps
+from lensmodel.batches import images_at_once, read_batch, side_by_side, steps
 from lensmodel.errors import ModelError
 from lensmodel.explain.agreement import where_why
 from lensmodel.models import ModelCard, check_survey, load_network, write_card
 from lensmodel.networks import LensNetwork, NetworkOutput
 from lensmodel.preprocessing import Field, PlaneSource, bands_missing, field_of
 
-BATCH_SIZE = 16  # a larger batch does not stay in the cache of a core, and takes longer per image
 SECONDS_PER_PART = 1.0
 
 ScoreRow = dict[str, object]
@@ -53,13 +52,13 @@ def score(
     campaign: Campaign,
     card: ModelCard,
     *,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> ScoringReport:
     """Score every object that has no row of this model version yet.
 
-    batch_size : images that go through the network at once.
+    batch_size : images that go through the network at once; None for what is fastest.
     stop : asked after each step of some 64 objects; True ends the run with everything so far written.
 
     Raises
@@ -69,7 +68,7 @@ def score(
     ModelError
         If the weights cannot be loaded, or the batch size is not from 1 up.
     """
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise ModelError(f"batch size is {batch_size}; expected a whole number from 1")
     check_survey(card, campaign.survey.name)
     started = time.monotonic()
@@ -102,7 +101,11 @@ def score(
 
 @torch.inference_mode()
 def score_rows(
-    network: LensNetwork, card: ModelCard, store: PlaneSource, batch_size: int, objects: list[StoredObject]
+    network: LensNetwork,
+    card: ModelCard,
+    store: PlaneSource,
+    batch_size: int | None,
+    objects: list[StoredObject],
 ) -> list[ScoreRow]:
     """A row for each of these objects of one group: scores, or the reason why there are none."""
     batch = read_batch(card, store, objects)
@@ -114,7 +117,8 @@ def score_rows(
         return rows
     field = field_of(card, store, batch.group)
     verdicts: list[ScoreRow] = []
-    for flux in torch.split(batch.flux, batch_size):
+    at_once = batch_size or images_at_once(network, len(card.bands), field.shape)
+    for flux in torch.split(batch.flux, at_once):
         verdicts += judged(network, card, flux, field)[0]
     missing = bands_missing(card, batch.flux)
     for index, verdict, lacking in zip(batch.seen, verdicts, missing, strict=True):

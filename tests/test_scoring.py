@@ -4,6 +4,7 @@ import dataclasses
 import multiprocessing
 import random
 import time
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +19,9 @@ from data.errors import CampaignError
 from data.files import held_alone
 from data.objects import ObjectTable
 from data.scores import SCORE_SCHEMA, read_part, scores_of
-from lensmodel.batches import side_by_side, steps
+from lensmodel.batches import images_at_once, side_by_side, steps
 from lensmodel.errors import ModelError
-from lensmodel.models import load_network
+from lensmodel.models import default_model, load_network
 from lensmodel.networks import LensNetwork, NetworkOutput
 from lensmodel.preprocessing import flux_batch
 from lensmodel.scoring import score
@@ -133,6 +134,8 @@ class _Points(LensNetwork):
     def __init__(self, logit=0.0):
         super().__init__()
         self.logit = logit
+
+    features = torch.nn.Sequential(torch.nn.Identity())
 
     def normalise(self, flux):
         return flux
@@ -332,7 +335,9 @@ def test_an_error_in_a_batch_ends_the_run_and_keeps_what_was_scored(campaign, tm
     assert rows_of(campaign, card)[1] == 3
 
 
-def test_five_kills_leave_what_an_undisturbed_run_leaves(tmp_path):
+def test_five_kills_leave_what_an_undisturbed_run_leaves(tmp_path, monkeypatch):
+    # The steps of the runs that are killed: an image's last digit depends on what is in its batch.
+    monkeypatch.setattr(lensmodel.scoring, "steps", partial(steps, number=1))
     card = added_model(tmp_path)
     campaigns = [create_campaign(tmp_path / name, survey="euclid") for name in ("calm", "killed")]
     for campaign in campaigns:
@@ -366,3 +371,11 @@ def _wait_for_another_part(campaign, card, run):
     while len(campaign.score_parts(card.version)) == had and run.is_alive():
         assert time.monotonic() < end, "no part came"
         time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("name", "side_px", "number"), [("ou-200", 200, 1), ("ou-66", 66, 4), ("evidence-net", 100, 16)]
+)
+def test_as_many_images_go_at_once_as_a_cache_holds(tmp_path, name, side_px, number):
+    card = default_model() if name == "evidence-net" else added_model(tmp_path, name)
+    assert images_at_once(load_network(card), len(card.bands), (side_px, side_px)) == number

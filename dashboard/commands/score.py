@@ -38,7 +38,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="with --follow: ids and columns of the files that arrive",
     )
     parser.add_argument(
-        "--batch-size", type=whole_from(1, 4096), default=16, metavar="N", help="images at once"
+        "--batch-size",
+        type=whole_from(1, 4096),
+        metavar="N",
+        help="images at once (default: what is fastest)",
     )
 
 
@@ -76,7 +79,7 @@ def score_quietly(campaign_path: Path, model: str | None) -> None:
         print(f"lensvet: scoring stopped: {error}", file=sys.stderr, flush=True)
 
 
-def _score(campaign: "Campaign", card: "ModelCard", batch_size: int) -> "ScoringReport":
+def _score(campaign: "Campaign", card: "ModelCard", batch_size: int | None) -> "ScoringReport":
     from dashboard.commands.progress import progress_bar
     from lensmodel.scoring import score
 
@@ -89,7 +92,7 @@ def _score(campaign: "Campaign", card: "ModelCard", batch_size: int) -> "Scoring
         )
 
 
-def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int, catalogue: Path | None) -> None:
+def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int | None, catalogue: Path | None) -> None:
     """Read what arrives and score it, until Ctrl-C."""
     from data.campaign import open_campaign
     from data.errors import CampaignError

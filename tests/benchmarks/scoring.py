@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ import torch
 
 from data.campaign import Campaign, create_campaign
 from data.cutouts import Cutout, Plane
-from lensmodel.batches import side_by_side
+from lensmodel.batches import images_at_once, side_by_side
 from lensmodel.models import SHIPPED, ModelCard, add_model, load_network, model_named
+from lensmodel.networks import LensNetwork
 from lensmodel.scoring import score
 from tests.benchmarks.rows import Row, at_least, at_most
 from tests.fixtures.networks import random_weights
@@ -23,6 +25,8 @@ from tests.fixtures.packed import BANDS, fill
 
 # Networks and the cutouts they are given: pixels a side, arcsec per pixel.
 LAYOUTS = (("evidence-net", 100, 0.1), ("ou-66", 66, 0.3))
+EAGER_LAYOUTS = (("ou-200", 200, 3.0), ("ou-66", 66, 1.9), ("evidence-net", 100, 1.5))
+EAGER_IMAGES, EAGER_BATCHES = 128, (16, 64)
 CUTOUTS = 1000
 CUTOUTS_FROM_START = 2000
 BATCH = 16
@@ -37,6 +41,7 @@ def bench() -> list[Row]:
     with tempfile.TemporaryDirectory() as name, _home(Path(name) / "home"):
         folder = Path(name)
         rows = [_against_bare_passes(folder, *layout) for layout in LAYOUTS]
+        rows += [_against_eager(folder, *layout) for layout in EAGER_LAYOUTS]
         return [*rows, _first_scores(folder, *LAYOUTS[0])]
 
 
@@ -79,6 +84,40 @@ def _passes_per_second(card: ModelCard, side_px: int, run: Callable[..., Iterato
     for _ in run(one_pass, range(passes)):
         pass
     return passes * BATCH / (time.perf_counter() - started)
+
+
+def _against_eager(folder: Path, name: str, side_px: int, least: float) -> Row:
+    """The network as scoring runs it against torch as it comes: one batch after the other, on all cores."""
+    card = _card(folder, name)
+    images = torch.rand(EAGER_IMAGES, len(card.bands), side_px, side_px)
+    plain, ours = load_network(card), load_network(card).to(memory_format=torch.channels_last)
+    at_once = images_at_once(ours, len(card.bands), (side_px, side_px))
+    ordered = images.contiguous(memory_format=torch.channels_last)
+
+    def judged(network: LensNetwork, some: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            return network(some).logit
+
+    rates: dict[str, float] = {}
+    answers: dict[str, torch.Tensor] = {}
+    turns = {f"batches of {size}": (map, plain, images, size) for size in EAGER_BATCHES}
+    for _ in range(ROUNDS):
+        for turn, (run, network, given, size) in (
+            turns | {"ours": (side_by_side, ours, ordered, at_once)}
+        ).items():
+            started = time.perf_counter()
+            answers[turn] = torch.cat(list(run(partial(judged, network), given.split(size))))
+            rates[turn] = max(rates.get(turn, 0.0), EAGER_IMAGES / (time.perf_counter() - started))
+    eager = max(rates[turn] for turn in turns)
+    apart = max(float((answers[turn].sigmoid() - answers["ours"].sigmoid()).abs().max()) for turn in turns)
+    assert apart < 1e-4
+    return at_least(
+        f"{name} as scoring runs it, against torch as it comes",
+        rates["ours"] / eager,
+        least,
+        "times",
+        reference=f"{rates['ours']:.0f} images/s, {at_once} at once; torch {eager:.0f}; p_lens within {apart:.0e}",
+    )
 
 
 def _first_scores(folder: Path, name: str, side_px: int, scale: float) -> Row:
