@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from dashboard.api import (
     campaign,
+    cells,
     exports,
     maps,
     objects,
@@ -28,6 +29,7 @@ def api_router() -> APIRouter:
         people,
         sessions,
         queue_pages,
+        cells,
         votes,
         exports,
         what_if,

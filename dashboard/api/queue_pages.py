@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 from starlette.responses import JSONResponse
 
 from dashboard.identity import CurrentSession
@@ -23,13 +24,19 @@ def get_queue(
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=LIMIT)] = 32,
     show: Literal["todo", "all", "graded", "skipped"] = "todo",
+    as_of: AwareDatetime | None = None,
+    holding: str | None = None,
+    with_votes: bool = False,
     session_id: str | None = None,
 ) -> JSONResponse:
     """A page of the queue. `version` changes when scores or objects land, `matching` counts all pages.
 
+    `as_of` keeps the pages of what is to be done as they were while one grades: a time of the server, as `now` of the campaign.
+    `holding` asks for the page with that object; `with_votes` for what you said of each.
+
     With a `session_id`, what that group session gives you next: ids are tickets, made for you alone.
     """
-    request = PageRequest(order, model, seed, offset, limit, show)
+    request = PageRequest(order, model, seed, offset, limit, show, as_of, holding, with_votes)
     page = (
         queue_page(session, request)
         if session_id is None
