@@ -31,7 +31,7 @@ def get_queue(
 ) -> JSONResponse:
     """A page of the queue. `version` changes when scores or objects land, `matching` counts all pages.
 
-    `as_of` keeps the pages of what is to be done as they were while one grades: a time of the server, as `now` of the campaign.
+    `as_of` keeps the pages of what is to be done as they were while one grades: a time that the server told as `now`.
     `holding` asks for the page with that object; `with_votes` for what you said of each.
 
     With a `session_id`, what that group session gives you next: ids are tickets, made for you alone.

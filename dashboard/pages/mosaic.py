@@ -8,4 +8,4 @@ from dashboard.state import ServerState
 
 def mosaic_page(state: ServerState) -> pn.viewable.Viewable:
     """A new page for one browser. It asks the API for everything that `state` holds."""
-    return browser_page(script="mosaic/mosaic.js", style="stage.css")
+    return browser_page(script="mosaic/mosaic.js", style="mosaic.css")
