@@ -135,11 +135,13 @@ class ServerState:
         # A store keeps open arrays and is not made for several threads; a read takes about a millisecond.
         with self._lock:
             planes = self._opened_cutouts().read(stored)
-            if planes_hash(planes) != stored.planes_hash:
+            is_damaged = planes_hash(planes) != stored.planes_hash
+            if is_damaged:
                 # Perhaps a chunk was kept from before these rows were written: read what is on disk now.
                 self._cutouts = None
                 planes = self._opened_cutouts().read(stored)
-        if planes_hash(planes) != stored.planes_hash:
+                is_damaged = planes_hash(planes) != stored.planes_hash
+        if is_damaged:
             raise StoreError(
                 f"the stored planes of {stored.object_id[:80]!r} are damaged: restore cutouts.zarr from a backup, "
                 "or ingest the object into a new campaign"

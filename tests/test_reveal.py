@@ -48,7 +48,10 @@ ADDRESSES = {
         for address in (
             *("/assets", "/components/{path}", "/static", "/static/extensions/panel", "/join/{token}"),
             *("/sign-in/with/{service}", "/sign-in/with/{service}/callback"),
-            *(f"{API}/{name}" for name in ("cells", "cells/verdicts", "join/{token}", "maps/ahead")),
+            *(
+                f"{API}/{name}"
+                for name in ("cells", "cells/verdicts", "votes/batch", "join/{token}", "maps/ahead")
+            ),
             *(f"{API}/{name}" for name in ("me/password", "sign-out")),
             *(f"{API}/people/{name}" for name in ("invitation", "role", "sign-out")),
             *(

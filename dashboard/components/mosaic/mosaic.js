@@ -304,7 +304,7 @@ class Mosaic extends Desk {
     const count = entries.filter((entry) => this.pictures.ready(entry, look)).length;
     dataset.painted = String(count);
     if (count) this.grading.stopwatch.start(`${offset} of ${this.queue.asOf}`);
-    if (count < entries.length) return;
+    if (!count || count < entries.length) return;
     this.refresh();
     dataset.page = String(this.queue.number);
     requestAnimationFrame(() => setTimeout(() => this.lookAhead(look)));
@@ -399,7 +399,9 @@ class Mosaic extends Desk {
     return graded >= total ? "Every candidate has your grade. Choose others above." : "Nothing is in this list. Choose others above.";
   }
 
+  /** Where one is: a reload goes on there, with the same list. */
   keepPlace() {
+    if (!this.queue.version) return;
     const { settings, asOf, current } = this.queue;
     sessionStorage.setItem(this.placeKey, JSON.stringify({ settings, asOf, at: current.offset + this.selection.cursor }));
   }

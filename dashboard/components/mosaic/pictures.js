@@ -1,7 +1,9 @@
 // Pictures of cells: asked of workers in small batches, what is on screen first; kept for the pages around.
 
 const BATCH = 20;
+const FIRST_BATCH = 8; // so that drawing begins early
 const AT_ONCE = 2; // batches that a worker has: one is fetched while the other is drawn
+const WORKERS = 4;
 const CELLS_KEPT = 2400;
 
 export class CellPictures {
@@ -10,8 +12,9 @@ export class CellPictures {
     Object.assign(this, { onPictures, onProblem });
     this.kept = new Map(); // by object, look and hash, the oldest first
     this.waiting = [];
-    this.underWay = new Set();
-    const count = Math.max(1, Math.min(4, (navigator.hardwareConcurrency || 2) - 1));
+    this.homes = new Map(); // worker by the first object of each batch
+    this.expected = new Set(); // keys of what waits or is under way
+    const count = Math.min(WORKERS, navigator.hardwareConcurrency || 2);
     this.workers = Array.from({ length: count }, () => new Drawer(campaign));
   }
 
@@ -27,33 +30,48 @@ export class CellPictures {
 
   /** Have these drawn now, before all else; what was only wanted ahead waits. */
   want(entries, look) {
+    for (const { keys } of this.waiting) keys.forEach((key) => this.expected.delete(key));
     this.waiting = [];
     this.wantAhead(entries, look);
   }
 
   /** Have these drawn when there is time. */
   wantAhead(entries, look) {
-    const missing = entries.filter((entry) => !this.ready(entry, look) && !this.underWay.has(keyOf(entry, look)));
-    for (let at = 0; at < missing.length; at += BATCH) this.waiting.push({ entries: missing.slice(at, at + BATCH), look });
+    const missing = entries.filter((entry) => !this.ready(entry, look) && !this.expected.has(keyOf(entry, look)));
+    for (let at = 0, size = FIRST_BATCH; at < missing.length; at += size, size = BATCH) {
+      const batch = missing.slice(at, at + size);
+      const keys = batch.map((entry) => keyOf(entry, look));
+      keys.forEach((key) => this.expected.add(key));
+      this.waiting.push({ entries: batch, keys, look, worker: this.workerOf(batch[0]) });
+    }
     this.send();
   }
 
-  send() {
-    for (const worker of this.workers) {
-      while (this.waiting.length && worker.busy < AT_ONCE) this.draw(worker, this.waiting.shift());
-    }
+  /** Who had an object draws it again, since it has the pixels. */
+  workerOf({ object_id: objectId }) {
+    if (!this.homes.has(objectId)) this.homes.set(objectId, this.workers[this.homes.size % this.workers.length]);
+    return this.homes.get(objectId);
   }
 
-  async draw(worker, { entries, look }) {
-    const keys = entries.map((entry) => keyOf(entry, look));
-    keys.forEach((key) => this.underWay.add(key));
+  send() {
+    const isFree = new Map(this.workers.map((worker) => [worker, AT_ONCE - worker.busy]));
+    this.waiting = this.waiting.filter((batch) => {
+      const room = isFree.get(batch.worker);
+      if (room < 1) return true;
+      isFree.set(batch.worker, room - 1);
+      this.draw(batch);
+      return false;
+    });
+  }
+
+  async draw({ entries, keys, look, worker }) {
     try {
       const pictures = await worker.ask("cells", { entries: entries.map(({ object_id, planes_hash }) => ({ object_id, planes_hash })), look });
+      keys.forEach((key) => this.expected.delete(key));
       pictures.forEach((picture, index) => this.keep(keys[index], picture));
-      keys.forEach((key) => this.underWay.delete(key));
       this.onPictures(entries);
     } catch (error) {
-      keys.forEach((key) => this.underWay.delete(key));
+      keys.forEach((key) => this.expected.delete(key));
       this.onProblem(error);
     }
     this.send();

@@ -24,6 +24,12 @@ export class Grading {
     this.outbox = new Outbox({
       scope,
       post: (vote) => postJson(`votes?${meant}`, vote),
+      postMany: async (votes) => {
+        const { status, body } = await postJson(`votes/batch?${meant}`, votes);
+        if (status === 200) return body.answers;
+        // Refused as a whole, as when it is too long: the votes go one by one.
+        return [[400, 413, 422].includes(status) ? await postJson(`votes?${meant}`, votes[0]) : { status: status === 421 ? 421 : 503, body }];
+      },
       onChange: onOutbox,
       onStored: (vote) => this.stored(vote),
       onRefused: (vote, reason) => this.refused(vote, reason),
