@@ -78,7 +78,7 @@ class Mosaic extends Desk {
     root.replaceChildren(this.root, this.above);
     this.keyboard = new Keyboard({
       actions, terms: { flag: campaign.flags }, bindings: MOSAIC_BINDINGS, showChord: (name) => this.panel.showChord(name),
-      isBusy: (event) => this.isAway || (this.help.element.open && !["?", "Escape"].includes(event.key)),
+      isBusy: (event) => this.isCovered || this.isReturning || (this.help.element.open && !["?", "Escape"].includes(event.key)),
     });
     this.observer = new ResizeObserver(() => this.layOut());
     this.observer.observe(this.stage);
@@ -139,7 +139,7 @@ class Mosaic extends Desk {
   /** Scores arrive and objects are added while one works: follow, without moving what is on screen. */
   async poll() {
     clearTimeout(this.pollTimer);
-    if (this.isGone || this.isAway) return;
+    if (this.isGone || this.isCovered) return;
     try {
       const { order, model, show } = this.queue.settings;
       const [page, described] = await Promise.all([getJson("queue", { order, model, show, limit: 1 }), getJson("campaign")]);
@@ -267,6 +267,7 @@ class Mosaic extends Desk {
 
   /** Draw what is here, ask for what is not. A cell keeps its old picture until the new one comes. */
   paint() {
+    if (this.isCovered) return;
     const look = this.look();
     this.askVerdicts(this.entries);
     for (let index = 0; index < this.grid.list.length; index++) this.paintCell(index, look);
@@ -285,6 +286,7 @@ class Mosaic extends Desk {
   }
 
   arrived(entries) {
+    if (this.isCovered) return;
     const look = this.look();
     const fresh = new Set(entries.map(({ object_id: id }) => id));
     this.entries.forEach(({ object_id: id }, index) => { if (fresh.has(id)) this.paintCell(index, look); });
@@ -315,7 +317,7 @@ class Mosaic extends Desk {
     for (const next of [offset + this.queue.size, offset - this.queue.size]) {
       if (next < 0 || next >= this.queue.matching) continue;
       const page = await this.queue.load({ offset: next }).catch(() => null);
-      if (!page || offset !== this.queue.current.offset || this.isAway) return;
+      if (!page || offset !== this.queue.current.offset || this.isCovered) return;
       this.pictures.wantAhead(page.entries, look);
       this.askVerdicts(page.entries);
     }
@@ -567,9 +569,11 @@ class Mosaic extends Desk {
   }
 
   async openStage() {
-    if (this.isAway) return;
-    this.isAway = true;
+    if (this.isCovered || this.isReturning) return;
+    this.isCovered = true;
     this.root.hidden = true;
+    this.painted = [];
+    this.grid.element.dataset.page = "";
     this.title = document.title;
     document.title = this.title.replace(/^[^·]+/, "Vet ");
     const entries = this.entries.map(({ object_id, planes_hash, rank, decision, voteId, said }) => ({ object_id, planes_hash, rank, decision, voteId, said }));
@@ -578,7 +582,7 @@ class Mosaic extends Desk {
       leave: () => window.history.back(),
       around: { entries, at: this.selection.cursor, shown: (objectId) => this.lookedAt(objectId) },
     });
-    if (this.isAway) this.unmountStage = unmount;
+    if (this.isCovered) this.unmountStage = unmount;
     else unmount();
   }
 
@@ -589,10 +593,11 @@ class Mosaic extends Desk {
 
   /** To the same page, the frame on what was looked at last; what was decided there shows. */
   async comeBack() {
-    if (!this.isAway) return;
-    this.isAway = false;
+    if (!this.isCovered) return;
     this.unmountStage?.();
     this.unmountStage = null;
+    this.isCovered = false;
+    this.isReturning = true; // until what was decided there shows, no key decides anything here
     document.title = this.title;
     Object.assign(this.settings, loadSettings());
     this.applyTheme();
@@ -601,7 +606,9 @@ class Mosaic extends Desk {
     const { offset } = this.queue.current;
     const at = this.entries.some(({ object_id: id }) => id === this.lookedAtLast) ? this.lookedAtLast : this.selection.cursor;
     await this.grading.restoreHistory().catch(() => {}); // away: what is here stays
-    await this.go({ offset, anew: true }, at);
+    const isThere = await this.go({ offset, anew: true }, at);
+    this.isReturning = false;
+    if (!isThere) this.paint();
     this.grading.outbox.flush();
     this.poll();
   }

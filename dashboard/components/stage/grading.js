@@ -44,8 +44,8 @@ export class Grading {
 
   /** What was decided before, so that back, undo and the strip go on after a reload. */
   async restoreHistory() {
-    this.decisions = [];
     const { votes } = await getJson("votes", { limit: this.history, session_id: this.campaign.session?.id });
+    this.decisions = [];
     const known = new Set(votes.map(({ vote_id: id }) => id));
     const waiting = this.outbox.waiting().map(({ vote }) => vote).filter(({ vote_id: id }) => !known.has(id));
     const entries = new Map();
