@@ -48,10 +48,22 @@ RULES = (
     Rule(f"{_API}/sessions", "inspector"),
     *(
         Rule(f"{_API}/{name}", "inspector")
-        for name in ("health", "campaign", "me", "sign-out", "queue", "votes", "objects", "maps", "what-if")
+        for name in (
+            "health",
+            "campaign",
+            "me",
+            "sign-out",
+            "queue",
+            "votes",
+            "objects",
+            "maps",
+            "what-if",
+            "cells",
+        )
     ),
     Rule(f"{_API}/openapi.json", "inspector", _READ),
     Rule("/vet", "inspector"),
+    Rule("/mosaic", "inspector"),
     Rule("/group", "inspector"),
     Rule("/static", "inspector", _READ),
 )

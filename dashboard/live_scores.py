@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,6 +86,23 @@ class LiveScores:
         table = self._tables.get(key, lambda: pq.read_table(part, partitioning=None))
         found = pc.index(table["object_id"], object_id).as_py()
         return self.stated(model_version, table.slice(found, 1).to_pylist()[0]) if found >= 0 else None
+
+    def rows(
+        self, model_version: str, catalogue: Catalogue, object_ids: Sequence[str]
+    ) -> dict[str, dict[str, object]]:
+        """The score rows of several objects, without those that have none; reads each part once."""
+        with self._lock:
+            scores = self._refreshed(model_version, catalogue)
+            places = catalogue.table.row_numbers(object_ids)
+            indices = sorted(set(scores.part_of[places[places >= 0]].tolist()) - {NO_PART})
+            keys = [(model_version, scores.generation, scores.parts[index]) for index in indices]
+        wanted = pa.array(object_ids, pa.string())
+        found: dict[str, dict[str, object]] = {}
+        for key in keys:
+            table = self._tables.get(key, lambda part=key[2]: pq.read_table(part, partitioning=None))
+            for row in table.filter(pc.is_in(table["object_id"], wanted)).to_pylist():
+                found[str(row["object_id"])] = self.stated(model_version, row)
+        return found
 
     def stated(self, model_version: str, row: dict[str, object]) -> dict[str, object]:
         """A score row with p_lens at the campaign's prior."""

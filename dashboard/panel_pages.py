@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Path to (module of `dashboard.pages`, function that makes it from the state, title).
 PAGES = {
     "/vet": ("vet", "vet_page", "Vet"),
+    "/mosaic": ("mosaic", "mosaic_page", "Mosaic"),
     "/group": ("group", "group_page", "Sessions"),
     "/why": ("why", "why_page", "Why"),
     "/explore": ("explore", "explore_page", "Explore"),

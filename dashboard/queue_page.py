@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.errors import BadRequestError, WithheldError
+from dashboard.errors import BadRequestError, UnknownObjectError, WithheldError
 from dashboard.live_catalogue import Catalogue
 from dashboard.queue_filter import matching, selected
 from dashboard.queue_order import ORDERS, Order, seed_of
@@ -22,6 +23,9 @@ class PageRequest:
     """Which part of the queue. order, model, seed : None takes the campaign's default.
 
     filter : of `data.filters`. selection : the id of one.
+    as_of : what is to be done, or was graded, at that moment, so that pages stay as they are while one grades.
+    holding : the page with this object, in place of that at `offset`.
+    with_votes : also what the inspector said of each object.
     """
 
     order: str | None = None
@@ -32,6 +36,9 @@ class PageRequest:
     show: str = "todo"
     filter: str = ""
     selection: str = ""
+    as_of: datetime | None = None
+    holding: str | None = None
+    with_votes: bool = False
 
 
 def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
@@ -53,7 +60,8 @@ def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
     queue = state.queue(order, model_version=version, seed=seed)
     decisions = session.decisions()
     n_graded = sum(grade is not None for grade in decisions.values())
-    shown = _is_shown(queue.catalogue, decisions, request.show)
+    listed = decisions if request.as_of is None else session.decisions(as_of=request.as_of)
+    shown = _is_shown(queue.catalogue, listed, request.show)
     for board in session.open_boards():
         # These come by ticket: under their own ids they would tell which tickets are theirs.
         shown[board.rows_in(queue.catalogue)] = False
@@ -62,6 +70,8 @@ def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
     if request.selection:
         shown &= selected(session, queue.catalogue, request.selection)
     ranks = np.flatnonzero(shown[queue.rows])
+    offset = request.offset if request.holding is None else _offset_of(queue, ranks, request)
+    items = _items(queue, ranks[offset : offset + request.limit], decisions, session)
     return {
         "order": order.name,
         "model": version,
@@ -74,8 +84,33 @@ def queue_page(session: Session, request: PageRequest) -> dict[str, object]:
         "scored": queue.scores.scored if queue.scores else 0,
         "graded": n_graded,
         "skipped": len(decisions) - n_graded,
-        "items": _items(queue, ranks[request.offset : request.offset + request.limit], decisions, session),
+        "offset": offset,
+        "items": _with_votes(session, items) if request.with_votes else items,
     }
+
+
+def _offset_of(queue: Queue, ranks: NDArray[np.int64], request: PageRequest) -> int:
+    """Where the page of `limit` candidates begins that holds the object asked for."""
+    assert request.holding is not None
+    row = queue.catalogue.table.row_numbers([request.holding])
+    places = np.flatnonzero(queue.rows[ranks] == row[0]) if row[0] >= 0 else []
+    if not len(places):
+        raise UnknownObjectError(request.holding)
+    return int(places[0]) // request.limit * request.limit
+
+
+def _with_votes(session: Session, items: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The items with the vote that stands, and whether a blind vote on them would be refused."""
+    object_ids = [str(item["object_id"]) for item in items]
+    votes, shown = session.standing_votes(object_ids), session.shown_ids(object_ids)
+    return [
+        item
+        | {
+            "vote": votes[object_id].as_dict() if object_id in votes else None,
+            "was_shown": object_id in shown,
+        }
+        for object_id, item in zip(object_ids, items, strict=True)
+    ]
 
 
 def allowed_orders(session: Session) -> list[Order]:
@@ -101,14 +136,10 @@ def _order(session: Session, name: str | None) -> Order:
 
 
 def model_version_of(state: ServerState, name: str | None) -> str | None:
-    versions = state.scored_versions()
-    if name is None:
-        return versions[0] if versions else None
-    found = [version for version in versions if name in (version, state.name_of(version))]
-    if not found:
-        listed = ", ".join(versions) or "none yet"
-        raise BadRequestError(f"model is {name!r:.80}; scores here are by {listed}")
-    return found[0]
+    """The version of the model of that name, of the newest one if none is named; None without scores."""
+    if name is not None:
+        return state.version_of(name)
+    return next(iter(state.scored_versions()), None)
 
 
 def _is_shown(catalogue: Catalogue, decisions: Decisions, show: str) -> NDArray[np.bool_]:

@@ -259,9 +259,17 @@ class Session:
                 )
         return vote
 
-    def decisions(self) -> dict[str, str | None]:
-        """This inspector's grade by object id, None for a skip."""
-        return self.state.labels.decided_ids(self.inspector)
+    def decisions(self, *, as_of: datetime | None = None) -> dict[str, str | None]:
+        """This inspector's grade by object id, None for a skip; as it stood at a moment, if one is given."""
+        return self.state.labels.decided_ids(self.inspector, before=as_of)
+
+    def standing_votes(self, object_ids: Sequence[str]) -> dict[str, Vote]:
+        """This inspector's grades that stand, by object id."""
+        return self.state.labels.standing_votes(self.inspector, object_ids)
+
+    def shown_ids(self, object_ids: Sequence[str]) -> set[str]:
+        """Those whose scores were shown to this inspector, where grading is blind; nobody counts it elsewhere."""
+        return self.state.labels.shown_ids(self.inspector, object_ids) if self.is_blind else set()
 
     def exportable_ids(self) -> set[str] | None:
         """Objects whose results this inspector may take away; None is all. What is taken away was shown."""

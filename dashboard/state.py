@@ -4,6 +4,7 @@ Nothing in `dashboard` is kept at module level; whatever changes hangs here and 
 """
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.dreamer import Dreamer
-from dashboard.errors import UnknownMapError, UnknownObjectError
+from dashboard.errors import BadRequestError, UnknownMapError, UnknownObjectError
 from dashboard.experimenter import Experimenter
 from dashboard.explainer import Explainer
 from dashboard.live_catalogue import Catalogue, LiveCatalogue
@@ -147,11 +148,13 @@ class ServerState:
         # A store keeps open arrays and is not made for several threads; a read takes about a millisecond.
         with self._lock:
             planes = self._opened_cutouts().read(stored)
-            if planes_hash(planes) != stored.planes_hash:
+            is_damaged = planes_hash(planes) != stored.planes_hash
+            if is_damaged:
                 # Perhaps a chunk was kept from before these rows were written: read what is on disk now.
                 self._cutouts = None
                 planes = self._opened_cutouts().read(stored)
-        if planes_hash(planes) != stored.planes_hash:
+                is_damaged = planes_hash(planes) != stored.planes_hash
+        if is_damaged:
             raise StoreError(
                 f"the stored planes of {stored.object_id[:80]!r} are damaged: restore cutouts.zarr from a backup, "
                 "or ingest the object into a new campaign"
@@ -173,6 +176,21 @@ class ServerState:
             except ModelError:
                 return None
         return self._cards[model_version]
+
+    def version_of(self, model: str) -> str:
+        """The version with scores here of a model that a request names by version or name.
+
+        Raises
+        ------
+        BadRequestError
+            If no such model has scored this campaign.
+        """
+        versions = self.scored_versions()
+        found = [version for version in versions if model in (version, self.name_of(version))]
+        if not found:
+            listed = ", ".join(versions) or "none yet"
+            raise BadRequestError(f"model is {model!r:.80}; scores here are by {listed}")
+        return found[0]
 
     def name_of(self, model_version: str) -> str:
         """The model's name, or its version where this machine does not have the model."""
@@ -224,6 +242,18 @@ class ServerState:
         if found is None or not path.exists():
             return None
         return MapStore(path, signed=found.signed, unit=found.unit).read(stored)
+
+    def maps(
+        self, model_version: str, method: str, stored: Sequence[StoredObject]
+    ) -> list[NDArray[np.float32] | None]:
+        """Maps of several objects that were computed before, None for each that was not."""
+        from data.maps import MapStore
+
+        found = find_method(method)
+        path = self.campaign.maps_path(model_version, store_name(method, None))
+        if found is None or not path.exists():
+            return [None] * len(stored)
+        return MapStore(path, signed=found.signed, unit=found.unit).read_many(stored)
 
     def reference_scale_arcsec(self, stored: StoredObject) -> float:
         """Pixel scale of the band on whose grid maps lie, NaN if unknown."""

@@ -8,6 +8,7 @@ object is cheap to show and a batch is cheap to score. Rows beyond what `catalog
 killed ingest; the next one writes over them.
 """
 
+import contextlib
 import hashlib
 import json
 from collections import defaultdict
@@ -15,8 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 import numpy as np
 import zarr
+from numcodecs import blosc
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
@@ -140,9 +143,22 @@ class CutoutStore:
         length = array.chunks[0]
         first = row // length * length
         key = (name, first, array.shape[0])
-        block = self._blocks.get(key, lambda: np.asarray(array[first : first + length], dtype=np.float32))
+        block = self._blocks.get(key, lambda: self._chunk(name, array, first // length))
         plane: NDArray[np.float32] = block[row - first]
         return plane
+
+    def _chunk(self, name: str, array: "zarr.Array[Any]", index: int) -> NDArray[np.float32]:
+        """A whole chunk, decoded here where it is as we write them: through zarr it takes three times as long."""
+        first = index * array.chunks[0]
+        if [type(codec) for codec in array.metadata.codecs[1:]] == [type(one) for one in _COMPRESSION]:  # type: ignore[union-attr]  # version 3
+            with contextlib.suppress(FileNotFoundError):
+                data = (self.path / name / "c" / str(index) / "0" / "0").read_bytes()
+                if google_crc32c.value(data[:-4]) == int.from_bytes(data[-4:], "little"):
+                    chunk = np.empty(array.chunks, "<f4")
+                    blosc.decompress(data[:-4], chunk)
+                    return chunk
+        # A chunk that is not there, written by others, or damaged, about which zarr knows what to say.
+        return np.asarray(array[first : first + array.chunks[0]], dtype=np.float32)
 
     def _optional(self, group: str, name: str, row: int) -> NDArray[np.float32] | None:
         try:

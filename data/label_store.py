@@ -8,7 +8,7 @@ import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -176,14 +176,26 @@ class LabelStore:
         query = sa.select(*_VOTE).where(_VOTES.c.session_id.in_(session_ids), _VOTES.c.grade.is_not(None))
         return self._stream_votes(query.where(~_is_undone(_VOTES)).order_by(_VOTES.c.seq))
 
-    def decided_ids(self, inspector: str) -> dict[str, str | None]:
-        """What an inspector decided: object_id to grade, None for a skip. A later skip undoes no grade."""
-        query = sa.select(_VOTES.c.object_id, _VOTES.c.grade).where(_stands(_VOTES)).order_by(_VOTES.c.seq)
+    def decided_ids(self, inspector: str, *, before: datetime | None = None) -> dict[str, str | None]:
+        """What an inspector decided: object_id to grade, None for a skip. A later skip undoes no grade.
+
+        before : as it stood at that moment.
+        """
+        query = sa.select(_VOTES.c.object_id, _VOTES.c.grade).order_by(_VOTES.c.seq)
+        query = query.where(_stands(_VOTES, before), *_made(_VOTES, before))
         decided: dict[str, str | None] = {}
         for object_id, grade in self._read(_where(query, inspector=inspector)):
             if grade is not None or object_id not in decided:
                 decided[object_id] = grade
         return decided
+
+    def standing_votes(self, inspector: str, object_ids: Sequence[str]) -> dict[str, Vote]:
+        """The grade that stands of an inspector, by object; objects without one are left out."""
+        query = sa.select(*_VOTE).where(_stands(_VOTES), _VOTES.c.grade.is_not(None)).order_by(_VOTES.c.seq)
+        query = query.where(_VOTES.c.object_id.in_(object_ids))
+        return {
+            vote.object_id: vote for vote in map(_vote_of, self._read(_where(query, inspector=inspector)))
+        }
 
     def counts(self) -> VoteCounts:
         """Stored votes, and the objects and inspectors that have any."""
@@ -217,6 +229,12 @@ class LabelStore:
         columns = _REVEALS.c
         query = query.where(columns.object_id == object_id, columns.inspector == inspector)
         return bool(self._read(query))
+
+    def shown_ids(self, inspector: str, object_ids: Sequence[str]) -> set[str]:
+        """Those of the objects for which `was_shown` holds."""
+        columns = _REVEALS.c
+        query = sa.select(columns.object_id).where(columns.inspector == inspector)
+        return {row[0] for row in self._read(query.where(columns.object_id.in_(object_ids)))}
 
     def is_revealed(self, inspector: str, object_id: str) -> bool:
         """Whether a reveal was recorded, or the inspector graded the object and did not undo it."""
@@ -320,17 +338,24 @@ def _where(query: _Query, *, object_id: str | None = None, inspector: str | None
     return query
 
 
-def _is_undone(votes: sa.FromClause) -> sa.ColumnElement[bool]:
+def _made(votes: sa.FromClause, before: datetime | None) -> list[sa.ColumnElement[bool]]:
+    # Times are stored in UTC and as ISO 8601, whose order is that of the text.
+    return [] if before is None else [votes.c.created_at < before.astimezone(UTC).isoformat()]
+
+
+def _is_undone(votes: sa.FromClause, before: datetime | None = None) -> sa.ColumnElement[bool]:
     undo = _VOTES.alias()
-    return sa.exists().where(undo.c.supersedes == votes.c.vote_id, undo.c.grade.is_(None))
+    is_undo = (undo.c.supersedes == votes.c.vote_id, undo.c.grade.is_(None))
+    return sa.exists().where(*is_undo, *_made(undo, before))
 
 
-def _stands(votes: sa.FromClause) -> sa.ColumnElement[bool]:
-    """No undo, and superseded by nothing but grades that are undone."""
+def _stands(votes: sa.FromClause, before: datetime | None = None) -> sa.ColumnElement[bool]:
+    """No undo, and superseded by nothing but grades that are undone; `before` a moment, if one is given."""
     later = _VOTES.alias()
     is_undo = sa.and_(votes.c.grade.is_(None), votes.c.supersedes.is_not(None))
-    takes_its_place = sa.or_(later.c.grade.is_(None), ~_is_undone(later))
-    return sa.and_(~is_undo, ~sa.exists().where(later.c.supersedes == votes.c.vote_id, takes_its_place))
+    takes_its_place = sa.or_(later.c.grade.is_(None), ~_is_undone(later, before))
+    is_superseded = (later.c.supersedes == votes.c.vote_id, takes_its_place)
+    return sa.and_(~is_undo, ~sa.exists().where(*is_superseded, *_made(later, before)))
 
 
 def _graded_for_good() -> _Query:

@@ -7,6 +7,7 @@ NaN is where a map says nothing; a row of NaN is a map that nobody has computed.
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,12 @@ class MapStore:
 
     def read(self, stored: StoredObject) -> Map | None:
         """The map of an object (y, x), None if it was not computed."""
-        array = self._array(stored.cutout_group)
-        if array is None or stored.cutout_row >= array.shape[0]:
-            return None
-        map_: Map = np.asarray(array[stored.cutout_row], dtype=np.float32)
-        return None if np.isnan(map_).all() else map_
+        return self.read_many([stored])[0]
+
+    def read_many(self, stored: Sequence[StoredObject]) -> list[Map | None]:
+        """The maps of these objects, None for each that was not computed."""
+        arrays = {group: self._array(group) for group in {one.cutout_group for one in stored}}
+        return [_row_in(arrays[one.cutout_group], one) for one in stored]
 
     def write(self, stored: StoredObject, map_: NDArray[np.floating[Any]]) -> None:
         """Keep the map (y, x) of an object.
@@ -96,6 +98,13 @@ class MapStore:
             compressors=_COMPRESSION,
             dimension_names=("object", "y", "x"),
         )
+
+
+def _row_in(array: "zarr.Array[Any] | None", stored: StoredObject) -> Map | None:
+    if array is None or stored.cutout_row >= array.shape[0]:
+        return None
+    map_: Map = np.asarray(array[stored.cutout_row], dtype=np.float32)
+    return None if np.isnan(map_).all() else map_
 
 
 def position_of(

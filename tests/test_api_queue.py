@@ -153,3 +153,32 @@ def test_the_campaign_names_the_methods_of_each_model_band_by_band(client):
     assert [titles[name] for name in model["methods"][-4:]] == [
         f"Occlusion in {band}" for band in default_model().bands
     ]
+
+
+def test_pages_as_of_a_moment_stay_as_they_are_while_one_grades(client):
+    post(client, "b", "A")
+    moment = client.get(f"{API}/campaign").json()["now"]
+    before = queue(client, as_of=moment, limit=2, offset=2)
+    for object_id, grade in (("a", "X"), ("c", "C"), ("b", "B")):
+        post(client, object_id, grade)
+    after = queue(client, as_of=moment, limit=2, offset=2)
+    assert ids(before) == ids(after) == ["d", "e"]
+    assert ids(queue(client, as_of=moment, show="graded")) == ["b"]
+    assert [item["grade"] for item in queue(client, as_of=moment)["items"][:2]] == ["X", "C"]
+    assert ids(queue(client)) == ["d", "e", "f"]
+
+
+def test_the_page_that_holds_an_object_is_found_and_none_where_it_is_not_listed(client):
+    page = queue(client, holding="d", limit=2)
+    assert (ids(page), page["offset"]) == (["c", "d"], 2)
+    post(client, "d", "A")
+    assert client.get(f"{API}/queue", params={"holding": "d"}).status_code == 404
+
+
+def test_items_have_the_vote_that_stands_if_it_is_asked_for(client):
+    post(client, "a", "A")
+    post(client, "b", None)
+    items = queue(client, show="all", with_votes=True)["items"]
+    assert items[0]["vote"]["grade"] == "A"
+    assert [item["vote"] for item in items[1:]] == [None] * 5
+    assert "vote" not in queue(client)["items"][0]

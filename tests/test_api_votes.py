@@ -158,3 +158,22 @@ def test_a_name_that_is_none_is_422(client, name):
 def test_a_cookie_that_is_no_name_is_ignored(client):
     answer = client.get(f"{API}/campaign", headers={"Cookie": "lensvet_inspector=%ff%00"})
     assert answer.json()["inspector"] == "Ada"
+
+
+def test_votes_of_a_page_are_stored_in_one_request_and_each_has_its_own_answer(client):
+    good, again = vote(IDS[7], grade="X"), vote(IDS[8])
+    post(client, again)
+    answers = client.post(f"{API}/votes/batch", json=[good, again, vote("nobody"), vote(IDS[9])]).json()[
+        "answers"
+    ]
+    assert [answer["status"] for answer in answers] == [201, 200, 404, 201]
+    assert answers[0]["body"]["vote"]["vote_id"] == good["vote_id"]
+    assert "no object 'nobody'" in answers[2]["body"]["detail"]
+
+
+def test_votes_of_a_page_meant_for_somebody_else_are_not_stored(client):
+    values = vote(IDS[11])
+    answer = client.post(f"{API}/votes/batch", json=[values], params={"inspector": "Bo"})
+    assert answer.status_code == 421
+    mine = client.get(f"{API}/votes", params={"object_id": IDS[11]}).json()["votes"]
+    assert values["vote_id"] not in {vote["vote_id"] for vote in mine}

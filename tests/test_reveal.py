@@ -38,7 +38,7 @@ ADDRESSES = {
     **{
         address: [address]
         for address in (
-            *("/", "/vet", "/group", "/why", "/explore", "/admin", "/sign-in", "/favicon.ico"),
+            *("/", "/vet", "/mosaic", "/group", "/why", "/explore", "/admin", "/sign-in", "/favicon.ico"),
             *(
                 f"{API}/{name}"
                 for name in ("audit", "openapi.json", "people", "selections", "sessions", "sign-in")
@@ -51,7 +51,11 @@ ADDRESSES = {
         for address in (
             *("/assets", "/components/{path}", "/static", "/static/extensions/panel", "/join/{token}"),
             *("/sign-in/with/{service}", "/sign-in/with/{service}/callback"),
-            *(f"{API}/{name}" for name in ("join/{token}", "maps/ahead", "me/password", "sign-out")),
+            *(
+                f"{API}/{name}"
+                for name in ("cells", "cells/verdicts", "votes/batch", "join/{token}", "maps/ahead")
+            ),
+            *(f"{API}/{name}" for name in ("me/password", "sign-out")),
             *(f"{API}/people/{name}" for name in ("invitation", "role", "sign-out")),
             *(
                 f"{API}/sessions/{{session_id}}{name}"
@@ -112,7 +116,7 @@ def test_no_route_tells_anything_before_the_grade(client, route: str):
     assert leaks(client, ADDRESSES[route]) == set()
 
 
-@pytest.mark.parametrize("path", ["/vet", "/why"])
+@pytest.mark.parametrize("path", ["/vet", "/mosaic", "/why"])
 def test_no_page_tells_anything_over_its_socket(client, path: str):
     document = asyncio.run(document_of(client, path))
     assert {name for name, secret in SECRETS.items() if secret in document} == set()

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from dashboard.api import (
     campaign,
+    cells,
     exports,
     maps,
     objects,
@@ -30,6 +31,7 @@ def api_router() -> APIRouter:
         sessions,
         selections,
         queue_pages,
+        cells,
         votes,
         exports,
         what_if,

@@ -1,5 +1,6 @@
 """The campaign itself: is the server well, what may be said about an object, and who is asking."""
 
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -73,6 +74,8 @@ def described(session: Session, board: Board | None = None) -> dict[str, object]
         "survey": survey.name,
         "reveal": "after-grade" if board else state.campaign.reveal,
         "quorum": board.inspection.settings.quorum if board else state.campaign.quorum,
+        "now": datetime.now(UTC).isoformat(),
+        "is_blind": session.is_blind,
         "session": _session(board) if board else None,
         "inspector": session.inspector,
         "role": session.person.role,

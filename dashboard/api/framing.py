@@ -16,6 +16,8 @@ from dashboard.api.json_values import as_json
 PLANES = b"LVP1"
 MAP = b"LVM1"
 WHAT_IF = b"LVW1"
+CELLS = b"LVC1"
+VERDICTS = b"LVV1"
 ALIGNMENT = 8
 
 

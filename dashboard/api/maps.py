@@ -95,12 +95,9 @@ def packed(
     coarse: bool = False,
 ) -> bytes:
     """The answer's body, with the position read off the map."""
-    from data.maps import position_of
-
     found = find_method(method)
     assert found is not None
     scale = state.reference_scale_arcsec(subject.stored)
-    position = position_of(values, scale)
     header = {
         "object_id": subject.shown.object_id,
         "model_version": version,
@@ -110,9 +107,17 @@ def packed(
         "pixel_scale_arcsec": scale,
         "signed": found.signed,
         "unit": found.unit,
-        "position": None if position is None else dict(zip(_POSITION, position, strict=True)),
+        "position": position_on(values, scale),
     }
     return framed(MAP, header, [values])
+
+
+def position_on(values: NDArray[np.float32], scale_arcsec: float) -> dict[str, float] | None:
+    """The position read off a map, None if it points nowhere."""
+    from data.maps import position_of
+
+    position = position_of(values, scale_arcsec)
+    return None if position is None else dict(zip(_POSITION, position, strict=True))
 
 
 def _has_coarse(method: str) -> bool:

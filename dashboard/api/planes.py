@@ -36,20 +36,22 @@ def get_planes(
     return Response(body, media_type="application/octet-stream", headers=headers)
 
 
+def described_plane(band: str, plane: Plane) -> dict[str, object]:
+    """What a header says of a plane."""
+    return {
+        "band": band,
+        "shape": plane.flux.shape,
+        "pixel_scale_arcsec": plane.pixel_scale_arcsec,
+        "zero_point_mag": plane.zero_point_mag,
+        "pivot_um": pivot_um(band),
+    }
+
+
 def packed(stored: StoredObject, planes: dict[str, Plane]) -> bytes:
     """The answer's body. offset : of a plane, in bytes from where data start."""
     described, offset = [], 0
     for band, plane in planes.items():
-        described.append(
-            {
-                "band": band,
-                "shape": plane.flux.shape,
-                "pixel_scale_arcsec": plane.pixel_scale_arcsec,
-                "zero_point_mag": plane.zero_point_mag,
-                "pivot_um": pivot_um(band),
-                "offset": offset,
-            }
-        )
+        described.append(described_plane(band, plane) | {"offset": offset})
         offset += plane.flux.size * 4
     header = {
         "object_id": stored.object_id,

@@ -5,9 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query
 from starlette.responses import JSONResponse
 
+from dashboard.api.problems import status_of
 from dashboard.identity import CurrentSession
+from dashboard.session import Session
+from data.errors import LensVetError
 
 router = APIRouter()
+
+BATCH = 100
 
 _EXAMPLE = {
     "vote_id": "3f2b8c1e-5d4a-4c39-9f0e-7a6b5c4d3e2f",
@@ -36,6 +41,29 @@ def post_vote(
     session.check_meant(campaign=campaign, inspector=inspector)
     vote, is_new = session.vote(values)
     return JSONResponse({"vote": vote.as_dict()}, status_code=201 if is_new else 200)
+
+
+@router.post("/votes/batch")
+def post_votes(
+    session: CurrentSession,
+    votes: Annotated[list[dict[str, Any]], Body(max_length=BATCH)],
+    campaign: Annotated[str | None, Query(description="`id` of the campaign that the page shows")] = None,
+    inspector: Annotated[str | None, Query(description="name that the page shows")] = None,
+) -> JSONResponse:
+    """Store votes one by one, as `POST votes` does, in one request: a page of the mosaic may be graded at once.
+
+    Each has an answer of its own, in the same order: {status, body}.
+    """
+    session.check_meant(campaign=campaign, inspector=inspector)
+    return JSONResponse({"answers": [_answer(session, values) for values in votes]})
+
+
+def _answer(session: Session, values: dict[str, Any]) -> dict[str, object]:
+    try:
+        vote, is_new = session.vote(values)
+    except LensVetError as refusal:
+        return {"status": status_of(refusal), "body": {"detail": str(refusal)}}
+    return {"status": 201 if is_new else 200, "body": {"vote": vote.as_dict()}}
 
 
 @router.get("/votes")

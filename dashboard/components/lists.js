@@ -6,7 +6,7 @@ import { loadSettings, saveSettings } from "./stage/settings.js";
 /** The bar on top, with ways to the other pages that this role opens. */
 export function bar(campaign, here) {
   const isLead = campaign.role !== "inspector";
-  const pages = [["/vet", "vet", true], ["/group", "group", true], ["/why", "why", isLead], ["/admin", "people", campaign.role === "admin"]];
+  const pages = [["/vet", "vet", true], ["/mosaic", "mosaic", true], ["/group", "group", true], ["/why", "why", isLead], ["/admin", "people", campaign.role === "admin"]];
   const links = pages.filter(([path, , open]) => open && path !== here).map(([path, words]) => h("a", { href: path }, words));
   const person = h("button", { class: "plain", title: campaign.signs_in ? "Sign out" : "To change the name: on /vet", "data-testid": "person", onclick: () => campaign.signs_in && signOut(campaign) }, `${campaign.inspector} · ${campaign.role}`);
   const theme = h("button", { class: "plain", title: "Light or dark (y)", "aria-label": "Light or dark", onclick: toggleTheme }, "◐");

@@ -43,6 +43,11 @@ export async function askWhatIf(question, signal) {
   return decodeWhatIf(await response.arrayBuffer());
 }
 
+/** Post JSON for a binary answer; rejects with an ApiError if it is refused. */
+export async function postForBytes(path, content) {
+  return (await answer(await asked(`${API}/${path}`, jsonPost(content)))).arrayBuffer();
+}
+
 /** Post JSON; resolves to {status, body} for every answer, rejects only when there is none. */
 export async function postJson(path, content) {
   const response = await fetch(`${API}/${path}`, jsonPost(content));

@@ -15,12 +15,13 @@ function open(buffer, magic) {
 /** Planes of a cutout: {object_id, planes_hash, …, planes: [{band, width, height, flux: Float32Array, …}]}. */
 export function decodePlanes(buffer) {
   const { header, dataStart } = open(buffer, "LVP1");
-  const planes = header.planes.map((plane) => {
-    const [height, width] = plane.shape;
-    return { ...plane, height, width, flux: new Float32Array(buffer, dataStart + plane.offset, height * width) };
-  });
-  return { ...header, planes };
+  return { ...header, planes: header.planes.map(fluxIn(buffer, dataStart)) };
 }
+
+const fluxIn = (buffer, dataStart) => (plane) => {
+  const [height, width] = plane.shape;
+  return { ...plane, height, width, flux: new Float32Array(buffer, dataStart + plane.offset, height * width) };
+};
 
 /** An answer to what if: {before, now, hidden, patches: [{band, x_px, y_px, width, height, values}], map: {width, height, values, …}}. */
 export function decodeWhatIf(buffer) {
@@ -30,6 +31,22 @@ export function decodeWhatIf(buffer) {
     return { ...entry, height, width, values: new Float32Array(buffer, dataStart + entry.offset, height * width) };
   };
   return { ...header, patches: header.patches.map(withValues), map: header.map && withValues(header.map) };
+}
+
+/** Many cutouts as cells: [{object_id, planes_hash, kind, planes, problem}]. */
+export function decodeCells(buffer) {
+  const { header, dataStart } = open(buffer, "LVC1");
+  return header.cells.map(({ planes = [], ...cell }) => ({ ...cell, planes: planes.map(fluxIn(buffer, dataStart)) }));
+}
+
+/** What a network says of many objects: [{object_id, p_lens, x_arcsec, y_arcsec, position_sigma_arcsec, map}]. */
+export function decodeVerdicts(buffer) {
+  const { header: { signed, verdicts }, dataStart } = open(buffer, "LVV1");
+  return verdicts.map(({ map, ...verdict }) => {
+    if (!map) return { ...verdict, map: null };
+    const [height, width] = map.shape;
+    return { ...verdict, map: { ...map, signed, height, width, values: new Float32Array(buffer, dataStart + map.offset, height * width) } };
+  });
 }
 
 /** An explanation map: {method, signed, unit, position, width, height, values: Float32Array}. */

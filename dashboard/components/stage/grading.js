@@ -7,21 +7,29 @@ import { Drafts, Stopwatch, draftOf, voteOf } from "./votes.js";
 const HISTORY = 50;
 
 export class Grading {
-  /** `seen()` tells what the vote must say of the page: {phase, model}. `say(words)` shows a notice. */
-  constructor({ campaign, queue, candidates, seen, say, onOutbox, onStored }) {
-    Object.assign(this, { campaign, queue, candidates, seen, say, onStored });
+  /**
+   * `seen(entry)` tells what the vote must say of the page: {phase, model}. `say(words)` shows a notice. `stopwatch` takes the
+   * time of a decision; `history`: how many earlier votes can be taken back.
+   */
+  constructor({ campaign, queue, candidates, seen, say, onOutbox, onStored, stopwatch = new Stopwatch(), history = HISTORY }) {
+    Object.assign(this, { campaign, queue, candidates, seen, say, onStored, stopwatch, history });
     const scope = [campaign.id, campaign.inspector].map(encodeURIComponent).join(":");
     const meant = new URLSearchParams({ campaign: campaign.id, inspector: campaign.inspector });
     this.refusedPrefix = `lensvet:refused:${scope}:`;
     this.sessionId = campaign.session?.id ?? crypto.randomUUID?.() ?? String(Math.random());
     this.drafts = new Drafts(scope);
-    this.stopwatch = new Stopwatch();
     this.decisions = []; // what `undo` takes back: {entry, vote, before}
     this.gradedHere = 0;
     this.startedAt = Date.now();
     this.outbox = new Outbox({
       scope,
       post: (vote) => postJson(`votes?${meant}`, vote),
+      postMany: async (votes) => {
+        const { status, body } = await postJson(`votes/batch?${meant}`, votes);
+        if (status === 200) return body.answers;
+        // Refused as a whole, as when it is too long: the votes go one by one.
+        return [[400, 413, 422].includes(status) ? await postJson(`votes?${meant}`, votes[0]) : { status: status === 421 ? 421 : 503, body }];
+      },
       onChange: onOutbox,
       onStored: (vote) => this.stored(vote),
       onRefused: (vote, reason) => this.refused(vote, reason),
@@ -36,7 +44,8 @@ export class Grading {
 
   /** What was decided before, so that back, undo and the strip go on after a reload. */
   async restoreHistory() {
-    const { votes } = await getJson("votes", { limit: HISTORY, session_id: this.campaign.session?.id });
+    const { votes } = await getJson("votes", { limit: this.history, session_id: this.campaign.session?.id });
+    this.decisions = [];
     const known = new Set(votes.map(({ vote_id: id }) => id));
     const waiting = this.outbox.waiting().map(({ vote }) => vote).filter(({ vote_id: id }) => !known.has(id));
     const entries = new Map();
@@ -98,7 +107,7 @@ export class Grading {
   }
 
   vote(entry, grade, draft, supersedes) {
-    const { phase, model } = this.seen();
+    const { phase, model } = this.seen(entry);
     return voteOf({
       objectId: entry.object_id, grade, draft, supersedes, phase, sessionId: this.sessionId,
       planesHash: this.candidates.planesReady(entry.object_id)?.planes_hash ?? entry.planes_hash,

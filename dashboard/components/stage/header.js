@@ -4,7 +4,8 @@ import { choice, h, keyCap, setPressed, setText } from "./dom.js";
 
 const SHOWN = [["todo", "without a grade"], ["all", "all"], ["graded", "graded"], ["skipped", "skipped"]];
 
-export function header({ campaign, actions }) {
+/** `other` : the page that shows the same queue another way: {href, action, title}. */
+export function header({ campaign, actions, other }) {
   const order = choice({
     label: "Order of the queue", title: "Order of the queue (q)", testId: "order", value: "",
     options: campaign.orders.map(({ name, title }) => [name, title]), onChange: (value) => actions.reorder({ order: value }),
@@ -31,6 +32,8 @@ export function header({ campaign, actions }) {
   const help = h("button", { class: "plain", title: "All keys (?)", onclick: actions.help, "data-testid": "help" }, keyCap("?"));
   const why = h("a", { href: "why", title: "What the network responds to (W)", "data-testid": "why" }, "why");
   why.hidden = campaign.reveal !== "open" || (campaign.signs_in && campaign.role === "inspector");
+  const way = h("a", { href: other.href, title: other.title, "data-testid": `to-${other.href}`, onclick: (event) => { event.preventDefault(); actions[other.action](); } }, other.href);
+  way.hidden = Boolean(session);
   const group = h("a", { href: "group", title: "Group sessions (G)", "data-testid": "group" }, "group");
   const jump = h("input", {
     type: "text", class: "jump", placeholder: "jump to id (j)", title: "Jump to an object id (j), then Enter",
@@ -54,7 +57,7 @@ export function header({ campaign, actions }) {
     h("strong", { class: "brand" }, "LensVet"),
     h("span", { class: "campaign", title: campaign.title }, session ? session.title : campaign.title),
     ...(session ? [show.element] : [h("label", {}, h("span", { class: "dim" }, "queue"), order.element), show.element, model.element, filter, jump]),
-    bar, place, scoring, h("span", { class: "spring" }), refused, saved, person, group, why, theme, help);
+    bar, place, scoring, h("span", { class: "spring" }), refused, saved, person, way, group, why, theme, help);
 
   return {
     element,
@@ -69,7 +72,7 @@ export function header({ campaign, actions }) {
     update({ queue, models, inspector, rate, outbox, refused: refusals }) {
       setText(refused, `${refusals} refused: save`);
       refused.hidden = !refusals;
-      const { total, scored, graded, skipped, matching } = queue.progress;
+      const { total, scored, graded, skipped, matching = 0 } = queue.progress;
       const isFiltered = Boolean(queue.settings.filter || queue.settings.selection);
       const counted = `${graded.toLocaleString("en")} of ${total.toLocaleString("en")} graded`;
       setText(place, [counted, isFiltered && `${matching.toLocaleString("en")} to see`, rate && `${rate.toLocaleString("en")} /h`].filter(Boolean).join(" · "));

@@ -1,13 +1,13 @@
 // Keys to verbs: single keys, chords (a group, then a letter), and the crosshair that sets marks without a pointer.
 
-import { bindingOf, isTyping, whatIfBindingOf } from "./keys.js";
+import { BINDINGS, bindingOf, isTyping, whatIfBindingOf } from "./keys.js";
 
 const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 export class Keyboard {
-  /** `actions` are the verbs; `terms` maps each chord to its choices; `showChord(name)` lights it up. */
-  constructor({ actions, terms, showChord, isBusy }) {
-    Object.assign(this, { actions, terms, showChord, isBusy });
+  /** `actions` are the verbs; `terms` maps each chord to its choices; `showChord(name)` lights it up; `bindings` are of `keys.js`. */
+  constructor({ actions, terms, showChord, isBusy, bindings = BINDINGS }) {
+    Object.assign(this, { actions, terms, showChord, isBusy, bindings });
     this.chordName = null;
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
@@ -28,6 +28,7 @@ export class Keyboard {
       return;
     }
     if (this.isBusy(event)) return;
+    this.isShifted = event.shiftKey;
     if (this.chordName ? this.chordKey(event) : this.plainKey(event)) event.preventDefault();
   }
 
@@ -40,8 +41,8 @@ export class Keyboard {
   }
 
   plainKey(event) {
-    if (this.actions.marking()) return this.markKey(event);
-    const binding = (this.actions.experimenting() && whatIfBindingOf(event)) || bindingOf(event);
+    if (this.actions.marking?.()) return this.markKey(event);
+    const binding = (this.actions.experimenting?.() && whatIfBindingOf(event)) || bindingOf(event, this.bindings);
     if (!binding || onControl(event)) return false;
     const [action, argument] = binding;
     if (action === "moveBrush") return this.moved(event, this.actions.moveBrush);

@@ -2,16 +2,18 @@
 
 const RETRY_FIRST_MS = 400;
 const RETRY_LONGEST_MS = 5000;
+const AT_ONCE = 50;
 
 export class Outbox {
   /**
-   * `scope` keeps campaigns apart. `post(vote)` sends one; it must resolve to {status, body}.
+   * `scope` keeps campaigns apart. `post(vote)` sends one; it must resolve to {status, body}. `postMany(votes)` sends
+   * several at once; it resolves to the same of each, or of the first ones.
    * `onChange({unacked, offline})`, `onStored(vote, body)`, `onRefused(vote, reason)` report;
    * `onMisdirected(reason)` when another campaign or inspector would get the votes, which stay here.
    */
-  constructor({ scope, post, onChange, onStored, onRefused, onMisdirected }) {
+  constructor({ scope, post, postMany, onChange, onStored, onRefused, onMisdirected }) {
     this.prefix = `lensvet:vote:${scope}:`;
-    Object.assign(this, { post, onChange, onStored, onRefused, onMisdirected });
+    Object.assign(this, { post, postMany, onChange, onStored, onRefused, onMisdirected });
     this.offline = false;
     this.wait = RETRY_FIRST_MS;
     this.sending = false;
@@ -51,7 +53,7 @@ export class Outbox {
     this.sending = true;
     clearTimeout(this.timer);
     try {
-      for (let entry; (entry = this.waiting()[0]); ) await this.send(entry.vote);
+      for (let votes; (votes = this.waiting().slice(0, AT_ONCE).map(({ vote }) => vote)).length; ) await this.send(votes);
       this.offline = false;
       this.wait = RETRY_FIRST_MS;
     } catch {
@@ -64,9 +66,16 @@ export class Outbox {
     }
   }
 
-  /** Throws if the server is away or fails, so that the vote stays here. A refusal is final and is shown. */
-  async send(vote) {
-    const { status, body } = await this.post(vote);
+  /** Throws if the server is away or fails, so that the votes stay here. */
+  async send(votes) {
+    if (votes.length === 1) return this.settle(votes[0], await this.post(votes[0]));
+    const answers = await this.postMany(votes);
+    answers.forEach((answer, index) => this.settle(votes[index], answer));
+    return undefined;
+  }
+
+  /** Throws if the server did not take the vote, which stays here. A refusal is final and is shown. */
+  settle(vote, { status, body }) {
     if (status === 421) this.onMisdirected(body?.detail ?? "the server is not the one that this page was opened on");
     const refused = [400, 403, 404, 409, 413, 422].includes(status);
     if (!refused && status !== 200 && status !== 201) throw new Error(`the server answered ${status}`);

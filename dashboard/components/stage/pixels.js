@@ -9,20 +9,45 @@ const SAMPLE = 16384; // pixels looked at for statistics: enough for a percentil
 /** Median, scatter (1.4826 MAD) and extremes of the finite pixels; null if there are none. */
 export function statistics(flux) {
   const step = Math.max(1, Math.floor(flux.length / SAMPLE));
-  const finite = [];
-  let maximum = -Infinity;
+  const sample = new Float32Array(Math.ceil(flux.length / step));
+  let count = 0;
+  let [minimum, maximum] = [Infinity, -Infinity];
   for (let i = 0; i < flux.length; i++) {
     const value = flux[i];
     if (!Number.isFinite(value)) continue;
     if (value > maximum) maximum = value;
-    if (i % step === 0) finite.push(value);
+    if (i % step !== 0) continue;
+    sample[count++] = value;
+    if (value < minimum) minimum = value;
   }
-  if (!finite.length) return null;
-  const sorted = Float32Array.from(finite).sort();
-  const median = sorted[sorted.length >> 1];
-  const deviations = sorted.map((value) => Math.abs(value - median)).sort();
-  const sigma = 1.4826 * deviations[deviations.length >> 1] || (maximum - sorted[0]) / 100 || 1;
-  return { median, sigma, maximum, bright: sorted[Math.floor(0.998 * (sorted.length - 1))] };
+  if (!count) return null;
+  const values = sample.subarray(0, count);
+  const median = ranked(values, count >> 1);
+  const bright = ranked(values, Math.floor(0.998 * (count - 1)));
+  for (let i = 0; i < count; i++) values[i] = Math.abs(values[i] - median);
+  const sigma = 1.4826 * ranked(values, count >> 1) || (maximum - minimum) / 100 || 1;
+  return { median, sigma, maximum, bright };
+}
+
+/** The value of that rank, 0 the smallest (Hoare's selection); puts the values into another order. */
+function ranked(values, rank) {
+  let [left, right] = [0, values.length - 1];
+  while (left < right) {
+    const pivot = values[(left + right) >> 1];
+    let [i, j] = [left, right];
+    while (i <= j) {
+      while (values[i] < pivot) i++;
+      while (values[j] > pivot) j--;
+      if (i > j) break;
+      const value = values[i];
+      values[i++] = values[j];
+      values[j--] = value;
+    }
+    if (rank <= j) right = j;
+    else if (rank >= i) left = i;
+    else break;
+  }
+  return values[rank];
 }
 
 /**
@@ -132,28 +157,40 @@ export function resampled(plane, grid) {
 export function blurred(flux, { width, height }, sigma) {
   const reach = Math.ceil(3 * sigma);
   const kernel = Float32Array.from({ length: 2 * reach + 1 }, (_, k) => Math.exp(-(((k - reach) / sigma) ** 2) / 2));
-  const rows = blurredAlong(flux, kernel, reach, width, height, 1, width);
-  return blurredAlong(rows, kernel, reach, height, width, width, 1);
+  const rows = blurredAlong(flux, kernel, width, height, 1, width);
+  return blurredAlong(rows, kernel, height, width, width, 1);
 }
 
-function blurredAlong(flux, kernel, reach, length, lines, step, lineStep) {
+function blurredAlong(flux, kernel, length, lines, step, lineStep) {
   const out = new Float32Array(flux.length);
+  const reach = kernel.length >> 1;
+  // A line with room at both ends, which count as unmeasured: no pixel of it is a special case.
+  const values = new Float64Array(length + 2 * reach);
+  const measured = new Float64Array(length + 2 * reach).fill(1, reach, reach + length);
+  const whole = convolved(measured, kernel, length);
   for (let line = 0; line < lines; line++) {
-    for (let at = 0; at < length; at++) {
-      const here = line * lineStep + at * step;
-      if (flux[here] !== flux[here]) {
-        out[here] = NaN;
-        continue;
-      }
-      let [sum, weight] = [0, 0];
-      for (let k = Math.max(-reach, -at), end = Math.min(reach, length - 1 - at); k <= end; k++) {
-        const value = flux[here + k * step];
-        if (value !== value) continue;
-        sum += value * kernel[k + reach];
-        weight += kernel[k + reach];
-      }
-      out[here] = sum / weight;
+    const first = line * lineStep;
+    let gaps = 0;
+    for (let at = 0, i = first; at < length; at++, i += step) {
+      const value = flux[i];
+      const isMeasured = value === value;
+      values[at + reach] = isMeasured ? value : 0;
+      measured[at + reach] = isMeasured ? 1 : 0;
+      if (!isMeasured) gaps++;
     }
+    const weights = gaps ? convolved(measured, kernel, length) : whole;
+    const sums = convolved(values, kernel, length);
+    for (let at = 0, i = first; at < length; at++, i += step) out[i] = measured[at + reach] ? sums[at] / weights[at] : NaN;
+  }
+  return out;
+}
+
+function convolved(values, kernel, length) {
+  const out = new Float64Array(length);
+  for (let at = 0; at < length; at++) {
+    let sum = 0;
+    for (let k = 0; k < kernel.length; k++) sum += values[at + k] * kernel[k];
+    out[at] = sum;
   }
   return out;
 }

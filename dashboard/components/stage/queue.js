@@ -41,6 +41,15 @@ export class Queue {
     this.at = entries.length;
   }
 
+  /** A page of candidates from elsewhere, with one of them the current one: walking goes through these first. */
+  lookAmong({ entries, at }) {
+    const ids = new Set(entries.map(({ object_id }) => object_id));
+    this.upcoming = this.upcoming.filter(({ object_id }) => !ids.has(object_id));
+    this.visited = entries;
+    this.at = at;
+    this.moved();
+  }
+
   async start(settings) {
     const { visited, at } = this;
     const before = { ...this.settings };

@@ -33,7 +33,7 @@ const cache = new WeakMap();
 /** Statistics of a plane, computed once. */
 export function statisticsOf(plane) {
   if (!cache.has(plane)) {
-    const stats = statistics(plane.flux);
+    const stats = plane.statistics ?? statistics(plane.flux); // those of an averaged plane are of what it was before
     cache.set(plane, stats && { ...stats, automatic: suitableWhite(stats) });
   }
   return cache.get(plane);

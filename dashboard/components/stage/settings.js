@@ -5,6 +5,7 @@ const KEY = "lensvet:settings";
 export const DEFAULTS = {
   view: "composite", stretch: "asinh", softening: 10, black: -0.5, white: 0, inverted: false, smooth: false,
   method: null, opacity: 0.6, contours: false, position: true, dark: true,
+  bars: true, side: 10, zoom: 1, // of the mosaic: score bars, cells in a row, how much closer
 };
 
 const RANGES = { softening: [1, 40], black: [-3, 20], white: [-0.8, 0.8], opacity: [0, 1] };

@@ -1,16 +1,17 @@
 // The page where one candidate is looked at and graded: what is on screen, and which part shows it.
 
-import { Candidates, getJson, postJson } from "./api.js";
-import { h, setText } from "./dom.js";
+import { Candidates, getJson } from "./api.js";
+import { Desk, describedOnceAnswered } from "./desk.js";
+import { h } from "./dom.js";
 import { Grading } from "./grading.js";
 import { header } from "./header.js";
 import { helpSheet } from "./help.js";
 import { Keyboard } from "./keyboard.js";
+import { KEYS, WHAT_IF_KEYS } from "./keys.js";
 import { Painter } from "./painter.js";
-import { STRETCHES } from "./pixels.js";
 import { Queue } from "./queue.js";
 import { viewsOf } from "./scene.js";
-import { DEFAULTS, loadSettings, saveSettings, within } from "./settings.js";
+import { DEFAULTS, saveSettings } from "./settings.js";
 import { sidebar } from "./sidebar.js";
 import { strip } from "./strip.js";
 import { Together } from "./together.js";
@@ -18,6 +19,7 @@ import { toolbar } from "./toolbar.js";
 import { chosen } from "./votes.js";
 import { FILLS, WhatIf } from "./what_if.js";
 
+const POINTER = "Wheel: zoom round the cursor. Drag: pan. Double click: whole cutout. In what if a drag paints, Shift and drag pans, Shift and wheel sizes the brush. A grade is saved and the next candidate appears.";
 const PREFETCH = 8;
 const PRESENTED_AHEAD = 2;
 const MAPS_AHEAD = 4; // candidates whose maps the server computes before somebody asks
@@ -25,41 +27,33 @@ const POLL_MS = 2000;
 const SESSION_POLL_MS = 10_000; // there the server itself tells what changed; hundreds may be in one
 const BLINK_MS = 600;
 const RETRY_MS = 1000;
-const NOTICE_MS = 8000;
 
-/** Build the page in `root`. Returns what removes it. */
-export async function mount(root) {
+/**
+ * Build the page in `root`. Returns what removes it. A page that opens it over itself gives `leave(vet)`, for Escape to go
+ * back there, and the entries `around` the one that it opens: {entries, at, shown(objectId)}.
+ */
+export async function mount(root, from) {
   const sessionId = new URLSearchParams(window.location.search).get("session");
   const campaign = await describedOnceAnswered(sessionId);
-  const vet = new Vet(root, campaign);
+  const vet = new Vet(root, campaign, from ?? cameFrom());
   await vet.start();
   return () => vet.destroy();
 }
 
-/** Ask until there is an answer: a page that is opened while the server starts waits for it. */
-async function describedOnceAnswered(sessionId) {
-  for (;;) {
-    try {
-      return await getJson("campaign", { session_id: sessionId });
-    } catch (error) {
-      if (error.status && error.status < 500) {
-        document.body.append(h("p", { class: "problem", "data-testid": "problem" }, error.message, " ", h("a", { href: "/group" }, "to the sessions")));
-        throw error;
-      }
-      await new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
-    }
-  }
+/** Where a link to this page says that Escape leads back to. */
+function cameFrom() {
+  const isFromMosaic = new URLSearchParams(window.location.search).get("from") === "mosaic";
+  return isFromMosaic ? { leave: () => window.location.assign("/mosaic") } : {};
 }
 
-class Vet {
-  constructor(root, campaign) {
-    this.campaign = campaign;
-    this.settings = loadSettings();
+class Vet extends Desk {
+  constructor(root, campaign, { leave = null, around = null } = {}) {
+    super(campaign);
+    Object.assign(this, { leave, around });
     this.candidates = new Candidates();
     this.painted = null; // {entry, cutout} on the canvas now
     this.explanation = { method: null, map: null };
     this.marking = null; // {kind, at} while the crosshair is out
-    this.outboxState = { unacked: 0, offline: false };
     this.queue = new Queue({
       fetchPage: (parameters) => this.fetchPage(parameters), onChange: () => this.show(),
       isSettled: () => this.grading.outbox.unacked === 0,
@@ -83,14 +77,13 @@ class Vet {
     const actions = this.actions();
     const { campaign } = this;
     this.painter = new Painter({ campaign, actions });
-    this.header = header({ campaign, actions });
+    this.header = header({ campaign, actions, other: { href: "mosaic", action: "mosaic", title: "Many candidates at once (T)" } });
     this.painter.badges.prepend(this.whatIf.verdict);
     this.toolbar = toolbar({ actions, settings: this.settings, whatIf: this.whatIf });
     this.sidebar = sidebar({ campaign, actions });
     if (this.together) this.sidebar.element.append(this.together.discussion.element);
     this.strip = strip({ actions, thumbnail: (objectId) => this.thumbnail(objectId) });
-    this.help = helpSheet();
-    this.notice = h("div", { class: "notice", role: "alert", "data-testid": "notice", hidden: true });
+    this.help = helpSheet([...KEYS, WHAT_IF_KEYS], POINTER);
     this.stage = h("main", { class: "stage", "data-testid": "stage", "data-object-id": "", "data-unacked": "0" },
       h("div", { class: "left" }, this.painter.element, this.painter.readout, this.toolbar.element), this.painter.bands, this.sidebar.element);
     this.root = h("div", { class: "vet" }, this.header.element, this.together?.element ?? "", this.notice, this.stage, this.strip.element, this.help.element);
@@ -100,8 +93,6 @@ class Vet {
       showChord: (name) => this.sidebar.showChord(name),
       isBusy: (event) => this.help.element.open && !["?", "Escape"].includes(event.key),
     });
-    this.onLeave = (event) => { if (this.grading.outbox.unacked) event.preventDefault(); };
-    window.addEventListener("beforeunload", this.onLeave);
     this.applyTheme();
   }
 
@@ -122,6 +113,7 @@ class Vet {
       chord: (name) => this.keyboard.chord(name),
       help: () => this.help.toggle(),
       group: () => window.location.assign("/group"),
+      mosaic: () => this.toMosaic(),
       present: () => this.together?.togglePresent(),
       round: () => this.together?.toggleRound(),
       follow: () => this.together?.toggleFollow(),
@@ -141,7 +133,8 @@ class Vet {
   async start() {
     await this.grading.restoreHistory();
     await this.startQueue();
-    await this.openAsked();
+    if (this.around) this.queue.lookAmong(this.around);
+    else await this.openAsked();
     this.grading.outbox.flush();
     this.poll();
   }
@@ -154,7 +147,6 @@ class Vet {
       this.queue.settings.show = show;
       return;
     }
-    this.orderKey = `lensvet:order:${this.campaign.id}`;
     const { order, model } = JSON.parse(localStorage.getItem(this.orderKey) ?? "{}");
     await this.queue.start({ order, model }).catch(() => this.queue.start({ order: null, model: null }));
     const { filter = "", selection = "" } = Object.fromEntries(new URLSearchParams(window.location.search));
@@ -166,17 +158,24 @@ class Vet {
     const asked = new URLSearchParams(window.location.search).get("object");
     if (!asked) return;
     const { session } = this.campaign;
-    this.setAddress(session ? { session: session.id } : { filter: this.queue.settings.filter, selection: this.queue.settings.selection });
+    const { filter, selection } = this.queue.settings;
+    this.setAddress(session ? { session: session.id } : { filter, selection, from: this.leave && "mosaic" });
     await this.jumpTo(asked);
   }
 
+  /** Many at once: where this page was opened from, if it was from there. */
+  toMosaic() {
+    if (this.campaign.session) return this.say("A session gives its candidates one at a time.");
+    return this.leave ? this.leave(this) : window.location.assign("/mosaic");
+  }
+
   destroy() {
-    window.removeEventListener("beforeunload", this.onLeave);
+    super.destroy();
+    this.isGone = true;
     clearTimeout(this.pollTimer);
     clearInterval(this.blinkTimer);
     this.whatIf.leave();
     this.keyboard.destroy();
-    this.grading.destroy();
     this.together?.destroy();
     this.painter.destroy();
     this.root.remove();
@@ -184,36 +183,27 @@ class Vet {
 
   /** Scores arrive and objects are added while one works: follow, without moving what is on screen. */
   async poll() {
-    const { outbox } = this.grading;
     try {
-      const [page, { id, inspector, models, methods }] = await Promise.all([this.fetchPage({ ...this.queue.settings, limit: 1 }), this.describedNow()]);
-      if (id !== this.campaign.id || inspector !== this.campaign.inspector) {
-        this.say("Another campaign or inspector is at this address now: reload the page. Votes on their way are kept here.");
-        this.pollLater();
-        return;
-      }
-      Object.assign(this.campaign, { models, methods });
+      const [page, described] = await Promise.all([this.fetchPage({ ...this.queue.settings, limit: 1 }), this.describedNow()]);
+      if (!this.isStillHere(described)) return this.pollLater();
+      Object.assign(this.campaign, { models: described.models, methods: described.methods });
       this.queue.count(page);
       // What a session gives out changes with what others do.
       if (this.campaign.session && page.items.length && !this.queue.upcoming.length) await this.queue.refill(true);
       if (page.version !== this.queue.version) await this.scoresArrived();
-      if (outbox.offline) {
-        outbox.offline = false;
-        outbox.report();
-        outbox.flush();
-      }
+      this.reached(true);
       this.show();
     } catch (error) {
       if (error.status === 401) this.say("Your sign-in has ended: sign in again in a new tab (/sign-in), and go on here. Votes are kept.");
-      outbox.offline = true;
-      outbox.report();
+      this.reached(false);
     }
-    this.pollLater();
+    return this.pollLater();
   }
 
   /** Not all at once, where many are in a session. */
   pollLater(soon = false) {
     clearTimeout(this.pollTimer);
+    if (this.isGone) return;
     const each = this.campaign.session && !this.grading.outbox.offline ? SESSION_POLL_MS * (0.75 + 0.5 * Math.random()) : POLL_MS;
     this.pollTimer = setTimeout(() => this.poll(), soon ? 200 * Math.random() : each);
   }
@@ -250,15 +240,6 @@ class Vet {
   }
 
   // What is on screen
-
-  get model() {
-    const { models } = this.campaign;
-    return models.find(({ version }) => version === this.queue.settings.model) ?? models[0] ?? null;
-  }
-
-  get methods() {
-    return this.campaign.methods.filter(({ name }) => this.model?.methods.includes(name));
-  }
 
   get details() {
     return this.queue.current ? this.candidates.detailsReady(this.queue.current.object_id) : undefined;
@@ -311,6 +292,7 @@ class Vet {
     this.painter.view.reset();
     this.paint();
     this.stage.dataset.objectId = entry.object_id;
+    this.around?.shown(entry.object_id);
     this.grading.stopwatch.start(entry.object_id);
     this.wantDetails(entry.object_id);
     this.wantMap();
@@ -445,20 +427,6 @@ class Vet {
     }));
   }
 
-  outboxChanged(state) {
-    const back = this.outboxState.offline && !state.offline;
-    this.outboxState = { ...state, recovered: back || (this.outboxState.recovered && !state.offline) };
-    this.stage.dataset.unacked = String(state.unacked);
-    this.refresh();
-  }
-
-  say(words) {
-    setText(this.notice, words);
-    this.notice.hidden = false;
-    clearTimeout(this.noticeTimer);
-    this.noticeTimer = setTimeout(() => { this.notice.hidden = true; }, NOTICE_MS);
-  }
-
   // Grading
 
   draftNow() {
@@ -532,12 +500,15 @@ class Vet {
     this.draft({ marks: this.draftNow().marks.slice(0, -1) });
   }
 
+  /** Close or cancel what there is; where there is nothing, back to where this page was opened from. */
   escape() {
+    const isAtRest = !this.help.element.open && !this.marking && !this.whatIf.isOn && this.notice.hidden;
+    if (isAtRest && this.leave) return this.leave(this);
     this.help.element.close();
     if (!this.marking) this.stopExperiment();
     this.marking = null;
     this.notice.hidden = true;
-    this.paintAndRefresh();
+    return this.paintAndRefresh();
   }
 
   // What if
@@ -641,20 +612,6 @@ class Vet {
     }
   }
 
-  /** Only candidates that meet a condition; all of them, and none of a selection, when it is empty. */
-  async filter(text) {
-    await this.reorder(text ? { filter: text } : { filter: "", selection: "" });
-    if (this.queue.settings.filter !== text) return;
-    this.header.leaveFilter();
-    this.setAddress({ filter: text, selection: this.queue.settings.selection });
-  }
-
-  /** What a reload, or whoever gets the address, comes back to. */
-  setAddress(parameters) {
-    const given = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
-    window.history.replaceState(null, "", [window.location.pathname, given].filter(String).join("?"));
-  }
-
   async reorder(settings) {
     try {
       await this.queue.start(settings);
@@ -667,24 +624,6 @@ class Vet {
   }
 
   // Looking
-
-  set(name, value) {
-    this.settings[name] = value;
-    saveSettings(this.settings);
-    this.paintAndRefresh();
-  }
-
-  toggle(name) {
-    this.set(name, !this.settings[name]);
-  }
-
-  adjust([name, step]) {
-    this.set(name, within(name, this.settings[name] + step));
-  }
-
-  cycleStretch() {
-    this.set("stretch", STRETCHES[(STRETCHES.indexOf(this.settings.stretch) + 1) % STRETCHES.length]);
-  }
 
   cycleView(step) {
     if (!this.painted) return;
@@ -715,54 +654,12 @@ class Vet {
     this.paintAndRefresh();
   }
 
-  overlayNumber(index) {
-    const method = this.methods[index];
-    if (method) this.overlay(method.name);
-  }
-
-  theme() {
-    this.set("dark", !this.settings.dark);
-    this.applyTheme();
-  }
-
-  applyTheme() {
-    document.documentElement.dataset.theme = this.settings.dark ? "dark" : "light";
-    this.header.setTheme(this.settings.dark);
-  }
-
   async copy() {
     const { object_id: objectId } = this.painted?.entry ?? {};
     if (!objectId) return;
     const { ra_deg: ra, dec_deg: dec } = this.painted.cutout;
     await navigator.clipboard.writeText(ra == null ? objectId : `${objectId} ${ra} ${dec}`);
     this.say("Id and position are on the clipboard.");
-  }
-
-  /** Votes that were refused, as a file: nobody's words are lost with them. */
-  saveRefused() {
-    const file = new Blob([JSON.stringify(this.grading.refusals(), null, 1)], { type: "application/json" });
-    const address = URL.createObjectURL(file);
-    h("a", { href: address, download: "refused-votes.json" }).click();
-    URL.revokeObjectURL(address);
-    this.grading.forgetRefusals();
-    this.refresh();
-  }
-
-  async signOut() {
-    if (this.grading.outbox.unacked) return this.say("Votes are still on their way: sign out when they are saved.");
-    if (!window.confirm(`Sign out ${this.campaign.inspector}?`)) return;
-    await postJson("sign-out", {});
-    window.location.assign("/sign-in");
-  }
-
-  async rename() {
-    if (this.campaign.signs_in) return this.signOut();
-    if (this.grading.outbox.unacked) return this.say("Votes are still on their way: change the name when they are saved.");
-    const name = window.prompt("Who grades? Votes are kept under this name.", this.campaign.inspector)?.trim();
-    if (!name || name === this.campaign.inspector) return;
-    const { status, body } = await postJson("me", { name });
-    if (status < 300) window.location.reload();
-    else this.say(body?.detail ?? "The name was not accepted.");
   }
 }
 
