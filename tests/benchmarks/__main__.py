@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tests.benchmarks.rows import Row
 
-BENCHMARKS = ("ingest", "simulation", "scoring", "explain", "labels", "server", "browser", "group")
+BENCHMARKS = ("ingest", "simulation", "scoring", "explain", "labels", "server", "browser", "mosaic", "group")
 OUT = Path("build") / "bench.json"
 
 
