@@ -83,6 +83,8 @@ export class CellPictures {
   }
 
   keep(key, picture) {
+    this.kept.get(key)?.bitmap?.close();
+    this.kept.delete(key);
     this.kept.set(key, picture);
     for (const [oldest, other] of this.kept) {
       if (this.kept.size <= CELLS_KEPT) break;

@@ -59,8 +59,8 @@ async function cutoutsOf(entries, { view, side, zoom }) {
   const bands = view === COMPOSITE ? campaign.composite : [view];
   const asked = { side_px: Math.min(4096, Math.ceil(side * zoom)), bands };
   const keyOf = ({ object_id, planes_hash }) => JSON.stringify([object_id, planes_hash, asked]);
-  const missing = entries.filter((entry) => !kept.has(keyOf(entry)));
-  const found = new Map();
+  const found = new Map(entries.map((entry) => [entry, kept.get(keyOf(entry))]));
+  const missing = entries.filter((entry) => !found.get(entry));
   if (missing.length) {
     const answer = decodeCells(await postForBytes("cells", { ...asked, object_ids: missing.map(({ object_id }) => object_id) }));
     answer.forEach((cutout, index) => {
@@ -68,7 +68,7 @@ async function cutoutsOf(entries, { view, side, zoom }) {
       if (!cutout.problem) keep(keyOf(missing[index]), cutout);
     });
   }
-  return entries.map((entry) => found.get(entry) ?? kept.get(keyOf(entry)));
+  return entries.map((entry) => found.get(entry));
 }
 
 const bytesOf = ({ planes }) => planes.reduce((sum, { flux }) => sum + flux.byteLength, 0);
