@@ -4,7 +4,7 @@ import { postForBytes } from "../stage/api.js";
 import { decodeCells, decodeVerdicts } from "../stage/frames.js";
 import { COMPOSITE, Pictures, mapLayers, viewsOf } from "../stage/scene.js";
 
-const PLANES_KEPT_BYTES = 160 * 2 ** 20;
+const PLANES_KEPT_BYTES = 40 * 2 ** 20; // of each worker: for another stretch of the pages around
 
 let pictures = null;
 let campaign = null;
@@ -38,7 +38,8 @@ async function cells({ entries, look }) {
 function drawn(cutout, look) {
   const views = viewsOf(cutout);
   const view = views.includes(look.view) ? look.view : views[0];
-  const { bitmap, width, height } = pictures.picture(cutout, view, look.settings);
+  // Not kept: the cell is, and a canvas for each of thousands of cutouts would be more than a browser has.
+  const { bitmap, width, height } = pictures.draw(cutout, view, look.settings);
   const { object_id, planes_hash } = cutout;
   return { object_id, planes_hash, extent: [width, height], bitmap: scaled(bitmap, look) };
 }
