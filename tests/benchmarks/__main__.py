@@ -10,7 +10,18 @@ from rich.table import Table
 
 from tests.benchmarks.rows import Row
 
-BENCHMARKS = ("ingest", "simulation", "scoring", "explain", "labels", "server", "browser", "group", "survey")
+BENCHMARKS = (
+    "ingest",
+    "simulation",
+    "scoring",
+    "explain",
+    "labels",
+    "server",
+    "browser",
+    "mosaic",
+    "group",
+    "survey",
+)
 OUT = Path("build") / "bench.json"
 
 

@@ -50,9 +50,10 @@ class Mosaic extends Desk {
     this.click = null; // the grade that a click gives, null if it selects
     this.selection = new Selection();
     this.painted = []; // by cell: the picture on the canvas
+    this.ahead = []; // entries of the next page
     this.seen = new Set(); // objects whose score, position or map were on the page
     this.ranges = new Map(); // vote to the range that it was given with
-    this.queue = new Pages({ isPending: (objectId, since) => this.isPending(objectId, since), onGoTo: (entry) => { this.wentTo = entry; } });
+    this.queue = new Pages({ pending: () => this.pending(), onGoTo: (entry) => { this.wentTo = entry; } });
     this.candidates = new Candidates();
     this.grading = new Grading({
       campaign, queue: this.queue, say: (words) => this.say(words), onOutbox: (state) => this.outboxChanged(state), onStored: () => {},
@@ -191,7 +192,8 @@ class Mosaic extends Desk {
       const index = typeof at === "string" ? page.entries.findIndex(({ object_id: id }) => id === at) : at;
       this.selection.begin(Math.min(Math.max(index, 0), Math.max(page.entries.length - 1, 0)));
       this.painted = [];
-      this.grid.element.dataset.page = "";
+      this.ahead = [];
+      Object.assign(this.grid.element.dataset, { page: "", ahead: "0" });
       this.paint();
       return true;
     } catch (error) {
@@ -293,6 +295,7 @@ class Mosaic extends Desk {
     const fresh = new Set(entries.map(({ object_id: id }) => id));
     this.entries.forEach(({ object_id: id }, index) => { if (fresh.has(id)) this.paintCell(index, look); });
     this.settle(look);
+    this.noteAhead(look);
   }
 
   failed(error) {
@@ -320,9 +323,16 @@ class Mosaic extends Desk {
       if (next < 0 || next >= this.queue.matching) continue;
       const page = await this.queue.load({ offset: next }).catch(() => null);
       if (!page || offset !== this.queue.current.offset || this.isCovered) return;
+      if (next > offset) this.ahead = page.entries;
       this.pictures.wantAhead(page.entries, look);
       this.askVerdicts(page.entries);
+      this.noteAhead(look);
     }
+  }
+
+  /** How much of the next page is drawn. */
+  noteAhead(look) {
+    this.grid.element.dataset.ahead = String(this.ahead.filter((entry) => this.pictures.ready(entry, look)).length);
   }
 
   /** What is asked of the network: nothing where grading is blind, or where nothing of it is to be shown. */
@@ -373,7 +383,7 @@ class Mosaic extends Desk {
     this.grid.update(this.entries.map((one, index) => this.stateOf(one, index)), { cursor: selection.cursor, selected: selection.chosen, bars: this.settings.bars && !this.isWithheld });
     const decided = this.entries.filter(({ decision }) => decision !== undefined).length;
     this.panel.update({
-      pages: queue, settings, selection: selection.chosen, click: this.click, counts: `${decided} of ${this.entries.length} decided`,
+      pages: queue, settings, selection: selection.chosen, click: this.click, decided,
       entry, verdict: settings.bars && entry ? this.verdictOf(entry) : null, model: settings.bars ? this.model : null, withheld: this.isWithheld, methods: this.methods, captionWords: this.captionWords(),
     });
     this.loupe.show(entry, { settings, cell: entry && this.pictures.ready(entry, this.look()), zoom: settings.zoom, verdict: entry && this.verdictOf(entry) });
@@ -417,10 +427,9 @@ class Mosaic extends Desk {
     return (this.campaign.reveal === "open" ? this.seen.has(objectId) : wasShown) ? "revealed" : "blind";
   }
 
-  /** A decision on the object is on its way, or was made after the answer was asked for. */
-  isPending(objectId, since) {
-    const isOnItsWay = this.grading.outbox.waiting().some(({ vote }) => vote.object_id === objectId);
-    return isOnItsWay || this.queue.entries.get(objectId)?.decidedAt > since;
+  /** Objects with a decision that the server may not have yet. */
+  pending() {
+    return new Set(this.grading.outbox.waiting().map(({ vote }) => vote.object_id));
   }
 
   /** A grade, or null for a skip, on all that are selected, else on the cell in the frame. */

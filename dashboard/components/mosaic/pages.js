@@ -3,9 +3,9 @@
 import { getJson } from "../stage/api.js";
 
 export class Pages {
-  /** `isPending(objectId, since)`: a decision on it may not be in an answer that was asked for then. `onGoTo(entry)`: undo went there. */
-  constructor({ isPending, onGoTo }) {
-    Object.assign(this, { isPending, onGoTo });
+  /** `pending()`: ids of objects with a decision on its way. `onGoTo(entry)`: undo went there. */
+  constructor({ pending, onGoTo }) {
+    Object.assign(this, { pending, onGoTo });
     this.settings = { order: null, model: null, show: "todo", filter: "", selection: "" };
     this.progress = { total: 0, scored: 0, graded: 0, skipped: 0 };
     this.entries = new Map(); // one for each object, whatever page it is on
@@ -50,21 +50,24 @@ export class Pages {
   }
 
   async ask({ offset, holding }) {
-    const since = performance.now();
+    const [since, waiting] = [performance.now(), this.pending()];
     const { settings, size, asOf } = this;
     const page = await getJson("queue", { ...settings, offset, holding, limit: size, as_of: asOf, with_votes: true });
     Object.assign(this.settings, { order: page.order, model: page.model });
     this.matching = page.matching;
     this.version = page.version;
     this.tally(page);
-    return { offset: page.offset, entries: page.items.map((item) => this.entryOf(item, since)) };
+    const still = this.pending();
+    // The answer may be older than what was decided here.
+    const isNewer = ({ object_id: id }) => waiting.has(id) || still.has(id) || this.entries.get(id)?.decidedAt > since;
+    return { offset: page.offset, entries: page.items.map((item) => this.entryOf(item, isNewer(item))) };
   }
 
-  entryOf(item, since) {
+  entryOf(item, isNewer) {
     const entry = this.entries.get(item.object_id) ?? { object_id: item.object_id };
     this.entries.set(item.object_id, entry);
     Object.assign(entry, { planes_hash: item.planes_hash, rank: item.rank, wasShown: item.was_shown });
-    if (this.isPending(item.object_id, since)) return entry;
+    if (isNewer) return entry;
     // The page does not tell a skip from no decision; what was skipped here is known.
     const decision = item.grade ?? (entry.decision === null ? null : undefined);
     if (item.vote) Object.assign(entry, { voteId: item.vote.vote_id, said: item.vote });

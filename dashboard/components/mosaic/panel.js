@@ -51,12 +51,12 @@ function pager(actions) {
   return {
     element,
     focusPage: () => { page.focus(); page.select(); },
-    update({ pages, settings }) {
+    update({ pages, settings, decided }) {
       if (document.activeElement !== page) page.value = String(pages.number);
       setText(of, `of ${pages.count.toLocaleString("en")}`);
       setText(size, `${settings.side} × ${settings.side}`);
       const { offset, entries } = pages.current;
-      setText(range, entries.length ? `${(offset + 1).toLocaleString("en")}–${(offset + entries.length).toLocaleString("en")} of ${pages.matching.toLocaleString("en")} listed` : "nothing is listed");
+      setText(range, entries.length ? `${(offset + 1).toLocaleString("en")}–${(offset + entries.length).toLocaleString("en")} of ${pages.matching.toLocaleString("en")} listed · ${decided} of ${entries.length} decided` : "nothing is listed");
     },
   };
 }
@@ -100,8 +100,8 @@ function decision(campaign, actions) {
   return {
     element,
     showChord: (name) => flags.classList.toggle("listening", name === "flag"),
-    update({ selection, click, counts }) {
-      setText(selected, selection.size ? `${selection.size} selected` : counts);
+    update({ selection, click }) {
+      setText(selected, selection.size ? `${selection.size} selected` : "");
       clicks.forEach((chip, index) => setPressed(chip, CLICKS[index] === click));
     },
   };

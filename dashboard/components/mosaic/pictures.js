@@ -37,6 +37,8 @@ export class CellPictures {
 
   /** Have these drawn when there is time. */
   wantAhead(entries, look) {
+    // What is wanted is the newest: else it could make room for what it was wanted with.
+    for (const entry of entries) if (this.ready(entry, look)) this.hold(keyOf(entry, look), this.ready(entry, look));
     const missing = entries.filter((entry) => !this.ready(entry, look) && !this.expected.has(keyOf(entry, look)));
     for (let at = 0, size = FIRST_BATCH; at < missing.length; at += size, size = BATCH) {
       const batch = missing.slice(at, at + size);
@@ -82,8 +84,13 @@ export class CellPictures {
     return this.workers[0].ask("verdicts", wanted);
   }
 
-  keep(key, picture) {
+  hold(key, picture) {
+    this.kept.delete(key);
     this.kept.set(key, picture);
+  }
+
+  keep(key, picture) {
+    this.hold(key, picture);
     for (const [oldest, other] of this.kept) {
       if (this.kept.size <= CELLS_KEPT) break;
       other.bitmap?.close();
@@ -105,6 +112,10 @@ class Drawer {
       this.asked.delete(id);
       if (error) reject(Object.assign(new Error(error.message), { status: error.status }));
       else resolve(answer);
+    };
+    this.worker.onerror = ({ message }) => {
+      for (const { reject } of this.asked.values()) reject(new Error(message));
+      this.asked.clear();
     };
     const { composite, reference_band, composite_neutral_mag, psf_fwhm_arcsec } = campaign;
     this.ask("begin", { campaign: { composite, reference_band, composite_neutral_mag, psf_fwhm_arcsec } });

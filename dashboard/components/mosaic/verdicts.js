@@ -22,7 +22,10 @@ export class Verdicts {
   want(entries) {
     const { look, kept } = this;
     if (!look) return;
-    if (kept.size > KEPT) return this.forget();
+    for (const { object_id: id } of entries) {
+      const held = kept.get(keyOf(id, look));
+      if (held && kept.delete(keyOf(id, look))) kept.set(keyOf(id, look), held); // the newest now
+    }
     const missing = entries.filter(({ object_id: id }) => !kept.has(keyOf(id, look)));
     for (let at = 0; at < missing.length; at += BATCH) this.ask(missing.slice(at, at + BATCH), look, kept);
   }
@@ -32,6 +35,11 @@ export class Verdicts {
     try {
       const found = await this.pictures.verdicts({ entries: entries.map(({ object_id }) => ({ object_id })), ...look });
       found.forEach((verdict) => kept.set(keyOf(verdict.object_id, look), verdict));
+      for (const [oldest, verdict] of kept) {
+        if (kept.size <= KEPT) break;
+        verdict?.layer?.bitmap.close();
+        kept.delete(oldest);
+      }
       if (kept === this.kept) this.onVerdicts();
     } catch (error) {
       entries.forEach(({ object_id: id }) => kept.delete(keyOf(id, look)));

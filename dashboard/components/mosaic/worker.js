@@ -4,7 +4,7 @@ import { postForBytes } from "../stage/api.js";
 import { decodeCells, decodeVerdicts } from "../stage/frames.js";
 import { COMPOSITE, Pictures, mapLayers, viewsOf } from "../stage/scene.js";
 
-const PLANES_KEPT_BYTES = 160 * 2 ** 20;
+const PLANES_KEPT_BYTES = 40 * 2 ** 20; // of each worker: for another stretch of the pages around
 
 let pictures = null;
 let campaign = null;
@@ -38,7 +38,8 @@ async function cells({ entries, look }) {
 function drawn(cutout, look) {
   const views = viewsOf(cutout);
   const view = views.includes(look.view) ? look.view : views[0];
-  const { bitmap, width, height } = pictures.picture(cutout, view, look.settings);
+  // Not kept: the cell is, and a canvas for each of thousands of cutouts would be more than a browser has.
+  const { bitmap, width, height } = pictures.draw(cutout, view, look.settings);
   const { object_id, planes_hash } = cutout;
   return { object_id, planes_hash, extent: [width, height], bitmap: scaled(bitmap, look) };
 }
@@ -59,8 +60,8 @@ async function cutoutsOf(entries, { view, side, zoom }) {
   const bands = view === COMPOSITE ? campaign.composite : [view];
   const asked = { side_px: Math.min(4096, Math.ceil(side * zoom)), bands };
   const keyOf = ({ object_id, planes_hash }) => JSON.stringify([object_id, planes_hash, asked]);
-  const missing = entries.filter((entry) => !kept.has(keyOf(entry)));
-  const found = new Map();
+  const found = new Map(entries.map((entry) => [entry, kept.get(keyOf(entry))]));
+  const missing = entries.filter((entry) => !found.get(entry));
   if (missing.length) {
     const answer = decodeCells(await postForBytes("cells", { ...asked, object_ids: missing.map(({ object_id }) => object_id) }));
     answer.forEach((cutout, index) => {
@@ -68,7 +69,7 @@ async function cutoutsOf(entries, { view, side, zoom }) {
       if (!cutout.problem) keep(keyOf(missing[index]), cutout);
     });
   }
-  return entries.map((entry) => found.get(entry) ?? kept.get(keyOf(entry)));
+  return entries.map((entry) => found.get(entry));
 }
 
 const bytesOf = ({ planes }) => planes.reduce((sum, { flux }) => sum + flux.byteLength, 0);
