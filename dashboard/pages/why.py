@@ -85,7 +85,8 @@ def bar(state: ServerState, what: str) -> Markup:
     """The line on top. what : the page holds."""
     return Markup(
         '<header class="bar"><strong class="brand">LensVet</strong><h1>{}</h1><span class="dim">{}</span>'
-        '<span class="spring"></span><a href="vet" data-testid="to-vet">← vet</a>'
+        '<span class="spring"></span><a href="explore">explore</a><a href="why">why</a>'
+        '<a href="vet" data-testid="to-vet">← vet</a>'
         '<button type="button" class="plain" data-act="theme" title="Light or dark (y)" aria-label="Light or dark">◐'
         "</button></header>"
     ).format(state.campaign.title, what)

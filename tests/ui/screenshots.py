@@ -18,6 +18,7 @@ from data.people import account_of
 from tests.fixtures.browsers import open_chromium
 from tests.fixtures.groups import PASSWORD, add_people, open_session, queue_of, signed_in
 from tests.fixtures.servers import API, address_in, lensvet_process
+from tests.fixtures.surveys import survey_campaign
 from tests.ui.stage import all_saved, grade, open_vet, painted, part, press
 
 OUT = Path(__file__).resolve().parents[2] / "docs"
@@ -39,6 +40,8 @@ def main() -> None:
             painted(page)
             _vet(page)
             _why(page, address_in(log))
+            _mosaic(page, address_in(log))
+        _survey(browser, Path(folder))
         _team(browser, open_campaign(Path(folder) / "demo"), Path(folder) / "team.log")
 
 
@@ -60,6 +63,30 @@ def _why(page: Page, url: str) -> None:
     page.goto(f"{url}/why")
     expect(part(page, "gallery")).to_be_visible(timeout=MAP_WAIT_MS)
     page.screenshot(path=OUT / "why.png")
+
+
+def _mosaic(page: Page, url: str) -> None:
+    page.goto(f"{url}/mosaic")
+    page.wait_for_function(
+        "document.querySelectorAll('.cell[data-object-id]').length > 20", timeout=MAP_WAIT_MS
+    )
+    page.wait_for_timeout(1500)
+    page.screenshot(path=OUT / "mosaic.png")
+
+
+def _survey(browser: Browser, folder: Path) -> None:
+    """Two million objects, of which the likely bright ones are selected."""
+    campaign = survey_campaign(folder / "survey", 2_000_000)
+    log = folder / "survey.log"
+    with lensvet_process(["serve", str(campaign.path), "--port", "0"], log=log):
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(f"{address_in(log)}/explore")
+        expect(part(page, "plot-scores")).to_be_visible(timeout=MAP_WAIT_MS)
+        page.get_by_label("Filter").fill("p_lens > 0.1 and I_E < 21")
+        page.keyboard.press("Enter")
+        expect(part(page, "selected")).to_contain_text("p_lens > 0.1", timeout=MAP_WAIT_MS)
+        page.wait_for_timeout(3000)
+        page.screenshot(path=OUT / "explore.png")
 
 
 def _team(browser: Browser, campaign: Campaign, log: Path) -> None:

@@ -103,6 +103,7 @@ class Mosaic extends Desk {
       vet: () => window.location.assign("/vet"),
       group: () => window.location.assign("/group"),
       why: () => this.header.openWhy(),
+      explore: () => this.header.openExplore(),
       jump: () => this.header.jump(),
       focusOrder: () => this.header.focusOrder(),
       focusShow: () => this.header.focusShow(),

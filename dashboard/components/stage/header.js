@@ -31,7 +31,8 @@ export function header({ campaign, actions, other }) {
   const theme = h("button", { class: "plain", title: "Light or dark (y)", onclick: actions.theme, "aria-label": "Light or dark" }, "◐");
   const help = h("button", { class: "plain", title: "All keys (?)", onclick: actions.help, "data-testid": "help" }, keyCap("?"));
   const why = h("a", { href: "why", title: "What the network responds to (W)", "data-testid": "why" }, "why");
-  why.hidden = campaign.reveal !== "open" || (campaign.signs_in && campaign.role === "inspector");
+  const explore = h("a", { href: "explore", title: "The whole survey (S)", "data-testid": "explore" }, "explore");
+  explore.hidden = why.hidden = campaign.reveal !== "open" || (campaign.signs_in && campaign.role === "inspector");
   const way = h("a", { href: other.href, title: other.title, "data-testid": `to-${other.href}`, onclick: (event) => { event.preventDefault(); actions[other.action](); } }, other.href);
   way.hidden = Boolean(session);
   const group = h("a", { href: "group", title: "Group sessions (G)", "data-testid": "group" }, "group");
@@ -57,13 +58,14 @@ export function header({ campaign, actions, other }) {
     h("strong", { class: "brand" }, "LensVet"),
     h("span", { class: "campaign", title: campaign.title }, session ? session.title : campaign.title),
     ...(session ? [show.element] : [h("label", {}, h("span", { class: "dim" }, "queue"), order.element), show.element, model.element, filter, jump]),
-    bar, place, scoring, h("span", { class: "spring" }), refused, saved, person, way, group, why, theme, help);
+    bar, place, scoring, h("span", { class: "spring" }), refused, saved, person, way, group, explore, why, theme, help);
 
   return {
     element,
     focusOrder: () => order.element.focus(),
     focusShow: () => show.element.focus(),
     focusModel: () => model.element.focus(),
+    openExplore: () => { if (!explore.hidden) explore.click(); },
     openWhy: () => { if (!why.hidden) why.click(); },
     jump: () => { jump.value = ""; jump.focus(); },
     leaveJump: () => jump.blur(),

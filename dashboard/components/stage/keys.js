@@ -68,6 +68,7 @@ export const KEYS = [
     [["N"], "who grades", "rename"],
     [["T"], "many at once: /mosaic", "mosaic"],
     [["W"], "what the network responds to: /why", "why"],
+    [["S"], "the whole survey: /explore", "explore"],
     [["?"], "this list", "help"],
     [["Escape"], "close, leave, cancel; then back to the mosaic", "escape"],
   ]],
@@ -139,6 +140,7 @@ export const MOSAIC_KEYS = [
     [["T"], "one at a time: /vet", "vet"],
     [["G"], "group sessions: /group", "group"],
     [["W"], "what the network responds to: /why", "why"],
+    [["S"], "the whole survey: /explore", "explore"],
     [["?"], "this list", "help"],
   ]],
 ];

@@ -118,6 +118,7 @@ class Vet extends Desk {
       round: () => this.together?.toggleRound(),
       follow: () => this.together?.toggleFollow(),
       why: () => this.header.openWhy(),
+      explore: () => this.header.openExplore(),
       comment: () => this.sidebar.commentField.focus(),
       jump: () => this.header.jump(),
       focusOrder: () => this.header.focusOrder(),
