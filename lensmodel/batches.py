@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 import pyarrow.compute as pc
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from data.cutout_store import CutoutStore
 from data.objects import ObjectTable, StoredObject
@@ -87,19 +87,12 @@ def images_at_once(network: LensNetwork, bands: int, shape: tuple[int, int]) -> 
 
     Those whose largest layer a core's cache holds: with more, each layer waits for memory.
     """
+    made = torch.zeros(1, bands, *shape)
     largest = 0
-
-    def look(_: nn.Module, __: object, made: Tensor) -> None:
-        nonlocal largest
-        largest = max(largest, made.numel() * made.element_size())
-
-    hooks = [layer.register_forward_hook(look) for layer in network.features]
-    try:
-        with torch.inference_mode():
-            network.features(torch.zeros(1, bands, *shape))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with torch.inference_mode():
+        for layer in network.features:  # not by hooks: those would see what another thread runs
+            made = layer(made)
+            largest = max(largest, made.numel() * made.element_size())
     return 1 << min(4, max(0, (_CACHE_BYTES // largest).bit_length() - 1))
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import multiprocessing
 import random
+import threading
 import time
 from functools import partial
 
@@ -379,3 +380,24 @@ def _wait_for_another_part(campaign, card, run):
 def test_as_many_images_go_at_once_as_a_cache_holds(tmp_path, name, side_px, number):
     card = default_model() if name == "evidence-net" else added_model(tmp_path, name)
     assert images_at_once(load_network(card), len(card.bands), (side_px, side_px)) == number
+
+
+def test_what_fits_the_cache_does_not_depend_on_what_other_threads_run(tmp_path):
+    network = load_network(added_model(tmp_path))
+    alone = images_at_once(network, 4, (66, 66))
+    images_at_once.cache_clear()
+    done = threading.Event()
+
+    def run_others():
+        with torch.inference_mode():
+            while not done.is_set():
+                network.features(torch.zeros(64, 4, 66, 66))
+
+    other = threading.Thread(target=run_others)
+    other.start()
+    try:
+        found = {images_at_once.__wrapped__(network, 4, (66, 66)) for _ in range(30)}
+    finally:
+        done.set()
+        other.join()
+    assert found == {alone}
