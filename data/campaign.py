@@ -110,6 +110,10 @@ class Campaign:
     def scores_path(self, model_version: str) -> Path:
         return self.path / "scores" / model_version
 
+    def features_path(self, model_version: str) -> Path:
+        """What the network made of each image, beside its scores."""
+        return self.path / "features" / model_version
+
     def maps_path(self, model_version: str, method: str) -> Path:
         return self.path / "maps" / model_version / f"{method}.zarr"
 

@@ -3,12 +3,15 @@
 import contextlib
 import time
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dashboard.commands.whole_numbers import whole_from
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from data.campaign import Campaign
     from lensmodel.models import ModelCard
     from lensmodel.scoring import ScoringReport
@@ -17,6 +20,8 @@ HELP = "score the objects that have no score yet"
 EXAMPLES = """\
   lensvet score q1                       with our own network
   lensvet score q1 --model ou-66
+  lensvet score q1 --workers 8           on eight processes of this machine
+  lensvet score q1 --scheduler tcp://head:8786   on the workers of a Dask cluster
   lensvet score q1 --follow              then wait for new files in what was ingested, until Ctrl-C
 """
 POLL_S = 1.0
@@ -38,6 +43,17 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="with --follow: ids and columns of the files that arrive",
     )
     parser.add_argument(
+        "--workers",
+        type=whole_from(1, 1024),
+        metavar="N",
+        help="processes that score side by side (default: this one, with its threads)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a Dask scheduler whose workers see the campaign folder, such as tcp://head:8786",
+    )
+    parser.add_argument(
         "--batch-size",
         type=whole_from(1, 4096),
         metavar="N",
@@ -47,13 +63,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     from data.campaign import open_campaign
+    from data.errors import CampaignError
 
+    if arguments.workers and arguments.scheduler:
+        raise CampaignError("--workers starts processes here and --scheduler has its own: give one of them")
     campaign = open_campaign(arguments.campaign)
     card = preferred_model(campaign, arguments.model)
+    score = partial(_score, card=card, arguments=arguments)
     if arguments.follow:
-        _follow(campaign, card, arguments.batch_size, arguments.catalogue)
+        _follow(campaign, card, score, arguments.catalogue)
     else:
-        _print_report(card, _score(campaign, card, arguments.batch_size))
+        _print_report(card, score(campaign))
 
 
 def preferred_model(campaign: "Campaign", name: str | None) -> "ModelCard":
@@ -79,20 +99,31 @@ def score_quietly(campaign_path: Path, model: str | None) -> None:
         print(f"lensvet: scoring stopped: {error}", file=sys.stderr, flush=True)
 
 
-def _score(campaign: "Campaign", card: "ModelCard", batch_size: int | None) -> "ScoringReport":
+def _score(campaign: "Campaign", *, card: "ModelCard", arguments: Namespace) -> "ScoringReport":
     from dashboard.commands.progress import progress_bar
-    from lensmodel.scoring import score
+
+    if arguments.workers or arguments.scheduler:
+        from lensmodel.survey_scoring import score_survey
+
+        run = partial(score_survey, workers=arguments.workers, scheduler=arguments.scheduler)
+    else:
+        from lensmodel.scoring import score as run
 
     with progress_bar(f"scoring with {card.title}", "objects") as show:
-        return score(
+        return run(
             campaign,
             card,
-            batch_size=batch_size,
+            batch_size=arguments.batch_size,
             on_progress=lambda progress: show(progress.done, progress.total),
         )
 
 
-def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int | None, catalogue: Path | None) -> None:
+def _follow(
+    campaign: "Campaign",
+    card: "ModelCard",
+    score: "Callable[[Campaign], ScoringReport]",
+    catalogue: Path | None,
+) -> None:
     """Read what arrives and score it, until Ctrl-C."""
     from data.campaign import open_campaign
     from data.errors import CampaignError
@@ -109,7 +140,7 @@ def _follow(campaign: "Campaign", card: "ModelCard", batch_size: int | None, cat
                 ingest_new(campaign, catalogue=catalogue)
             state = campaign.catalogue_path.stat().st_mtime_ns if campaign.catalogue_path.exists() else None
             if state != scored_state:
-                _print_report(card, _score(campaign, card, batch_size))
+                _print_report(card, score(campaign))
                 scored_state = state
             time.sleep(POLL_S)
     except KeyboardInterrupt:
@@ -122,7 +153,7 @@ def _print_report(card: "ModelCard", report: "ScoringReport") -> None:
         f"{report.already_there:,} were there; {report.seconds:.1f} s",
         flush=True,
     )
-    for bands, count in report.bands_missing.most_common(REASONS_SHOWN):
+    for bands, count in report.tally.bands_missing.most_common(REASONS_SHOWN):
         print(f"  judged without {bands.replace(',', ', ')}, {count:,} times", flush=True)
-    for reason, count in report.reasons.most_common(REASONS_SHOWN):
+    for reason, count in report.tally.reasons.most_common(REASONS_SHOWN):
         print(f"  not scorable, {count:,} times: {reason}", flush=True)

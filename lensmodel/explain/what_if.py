@@ -28,7 +28,7 @@ from lensmodel.explain.objects import on_cutout
 from lensmodel.models import ModelCard, check_survey, load_network
 from lensmodel.networks import LensNetwork
 from lensmodel.preprocessing import Field, field_of
-from lensmodel.scoring import ScoreRow, judged
+from lensmodel.verdicts import ScoreRow, judged
 
 SIMULATED_SURVEY = "euclid"
 _NETWORKS_KEPT = 2
@@ -171,7 +171,7 @@ def _judged(
     if batch.flux is None:
         raise ExplanationError(f"cutout {stored.object_id[:80]!r}: {batch.reasons[0]}")
     field = field_of(card, source, batch.group)
-    (row,), output = judged(network, card, batch.flux, field)
+    (row,), output, _ = judged(network, card, batch.flux, field)
     if "logit" not in row:
         raise ExplanationError(f"cutout {stored.object_id[:80]!r}: {row['reason']}")
     return row, None if output.evidence is None else _Evidence(network, card, output.evidence[0], field)
