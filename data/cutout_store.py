@@ -90,10 +90,18 @@ class CutoutStore:
         StoreError
             If the group has no such band.
         """
-        array = self._array(f"{group}/{band}")
-        first, last = int(rows.min()), int(rows.max()) + 1
-        block: NDArray[np.float32] = np.asarray(array[first:last])
-        return block if last - first == len(rows) and (np.diff(rows) == 1).all() else block[rows - first]
+        name = f"{group}/{band}"
+        array = self._array(name)
+        length = array.chunks[0]
+        first = int(rows.min()) // length
+        last = min(int(rows.max()), array.shape[0] - 1) // length + 1
+        block = np.empty(((last - first) * length, *array.shape[1:]), np.float32)
+        for index in range(first, last):
+            self._chunk_into(block[(index - first) * length :][:length], name, array, index)
+        places = rows - first * length
+        if (np.diff(places) == 1).all():
+            return block[int(places[0]) : int(places[0]) + len(places)]
+        return block[places]
 
     def bands(self, group: str) -> tuple[str, ...]:
         """The bands of the objects of a group."""
@@ -148,17 +156,25 @@ class CutoutStore:
         return plane
 
     def _chunk(self, name: str, array: "zarr.Array[Any]", index: int) -> NDArray[np.float32]:
-        """A whole chunk, decoded here where it is as we write them: through zarr it takes three times as long."""
-        first = index * array.chunks[0]
+        chunk = np.empty(array.chunks, np.float32)
+        return chunk[: self._chunk_into(chunk, name, array, index)]
+
+    def _chunk_into(self, chunk: NDArray[np.float32], name: str, array: "zarr.Array[Any]", index: int) -> int:
+        """Read a chunk, decoded here where it is as we write them: through zarr it takes three times as long.
+
+        Gives how many rows of it there are.
+        """
         if [type(codec) for codec in array.metadata.codecs[1:]] == [type(one) for one in _COMPRESSION]:  # type: ignore[union-attr]  # version 3
             with contextlib.suppress(FileNotFoundError):
                 data = (self.path / name / "c" / str(index) / "0" / "0").read_bytes()
                 if google_crc32c.value(data[:-4]) == int.from_bytes(data[-4:], "little"):
-                    chunk = np.empty(array.chunks, "<f4")
                     blosc.decompress(data[:-4], chunk)
-                    return chunk
+                    return len(chunk)
         # A chunk that is not there, written by others, or damaged, about which zarr knows what to say.
-        return np.asarray(array[first : first + array.chunks[0]], dtype=np.float32)
+        first = index * len(chunk)
+        rows = np.asarray(array[first : first + len(chunk)], dtype=np.float32)
+        chunk[: len(rows)] = rows
+        return len(rows)
 
     def _optional(self, group: str, name: str, row: int) -> NDArray[np.float32] | None:
         try:

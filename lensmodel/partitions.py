@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LARGEST = 65_536  # objects; a survey of 10^9 makes 15,000 files
 SMALLEST = OBJECTS_PER_STEP
 USUAL = 4_096
-PER_WORKER = 8  # partitions at least, so that all end at about the same time
+PER_WORKER = 32  # partitions at least, so that all end at about the same time
 _MEMORY = "1GB"
 _READ = (
     "object_id",

@@ -5,6 +5,8 @@ does not depend on how many work, nor on who died: see `lensmodel.partitions`.
 """
 
 import contextlib
+import ctypes
+import logging
 import shutil
 import threading
 import time
@@ -21,7 +23,6 @@ from data.cutout_store import CutoutStore
 from data.errors import LensVetError
 from data.files import held_alone
 from lensmodel import Progress
-from lensmodel.batches import side_by_side
 from lensmodel.errors import ModelError
 from lensmodel.models import ModelCard, check_survey, load_network
 from lensmodel.networks import LensNetwork
@@ -36,6 +37,7 @@ IN_FLIGHT = 3  # partitions per thread that workers know of
 MOST_FAILURES = 10
 _RETRIES = 2
 _PATIENCE_S = 30.0
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _PROBE = ".can-everybody-see-this"
 
 
@@ -66,8 +68,8 @@ def score_survey(
 ) -> ScoringReport:
     """Score every object that has no row of this model version yet, on local processes or a Dask scheduler's workers.
 
-    workers : processes to start here. scheduler : an address such as tcp://host:8786, whose workers see the campaign
-    folder under the same path.
+    workers : processes to start here, of one thread each. scheduler : an address such as tcp://host:8786, whose
+        workers see the campaign folder under the same path.
 
     Raises
     ------
@@ -80,16 +82,17 @@ def score_survey(
     """
     check_survey(card, campaign.survey.name)
     load_network(card)
+    _check_sight(campaign, card)
     job = Job(campaign.path.resolve(), card, batch_size)
     started = time.monotonic()
     with held_alone(campaign.scores_path(card.version) / ".lock", doing="scoring"):
         prepare(campaign, card)
-        with _client(workers, scheduler) as client:
+        tally = Tally()
+        with _client(workers, scheduler) as client, _saying_how_far(tally):
             threads = sum(client.nthreads().values())
             plan = planned(campaign, card.version, workers=threads)
-            _check_before(campaign, card, plan)
+            _check_room(campaign, plan)
             _check_workers(client, job)
-            tally = Tally()
             for done in _finished(client, job, plan, threads):
                 tally.add_tally(done.tally)
                 if on_progress is not None:
@@ -103,7 +106,7 @@ def score_partition(job: Job, partition: Partition) -> Done:
     campaign, store = _opened(job.campaign)
     steps = objects_in(campaign.catalogue_path, partition, chunk=store.chunk_length(partition.group))
     work = partial(score_rows, network, job.card, store, job.batch_size)
-    scored = list(side_by_side(work, steps))
+    scored = [work(step) for step in steps]
     tally = Tally()
     for step in scored:
         tally.add(step.rows)
@@ -127,6 +130,9 @@ def check_worker(job: Job, probe: str) -> str | None:
 def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     import distributed
 
+    # What goes wrong is said once, by the error that we raise.
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler is None:
         with (
             distributed.LocalCluster(
@@ -135,7 +141,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
                 processes=True,
                 memory_limit=WORKER_MEMORY,
                 dashboard_address=None,
-                silence_logs="ERROR",
+                silence_logs=logging.CRITICAL,
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
@@ -158,11 +164,14 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         yield client
 
 
-def _check_before(campaign: Campaign, card: ModelCard, plan: Plan) -> None:
+def _check_sight(campaign: Campaign, card: ModelCard) -> None:
     store = campaign.cutouts()
     reasons = [why_not(card, one, store) for one in groups_in(campaign.catalogue_path)]
-    if plan.partitions and all(reasons):
+    if reasons and all(reasons):
         raise ModelError(f"{card.title} can see no object of {campaign.path}: {reasons[0]}")
+
+
+def _check_room(campaign: Campaign, plan: Plan) -> None:
     free = shutil.disk_usage(campaign.path).free
     needed = plan.waiting * BYTES_PER_OBJECT
     if free < needed:
@@ -184,6 +193,21 @@ def _check_workers(client: Any, job: Job) -> None:
         raise ModelError(f"{len(problems)} of {len(answers)} workers cannot score; {problems[0]}")
 
 
+@contextlib.contextmanager
+def _saying_how_far(tally: Tally) -> Iterator[None]:
+    """Turn what Dask says when its scheduler goes away into one sentence."""
+    from distributed.client import FutureCancelledError
+    from distributed.comm.core import CommClosedError
+
+    try:
+        yield
+    except (FutureCancelledError, CommClosedError) as error:
+        raise ModelError(
+            f"the Dask scheduler went away, {tally.scored + tally.refused:,} objects later ({error}): start it, and "
+            "run the same command again, which goes on there"
+        ) from error
+
+
 def _finished(client: Any, job: Job, plan: Plan, threads: int) -> Iterator[Done]:
     """Partitions as they are finished, in any order; workers know of a few per thread at a time."""
     import distributed
@@ -193,35 +217,21 @@ def _finished(client: Any, job: Job, plan: Plan, threads: int) -> Iterator[Done]
     finished = 0
 
     def submit(partition: Partition) -> Any:
-        return client.submit(
-            score_partition,
-            job,
-            partition,
-            key=f"{job.card.version}/{partition.part}",
-            retries=_RETRIES,
-            pure=False,
-        )
+        key = f"{job.card.version}/{partition.part}"
+        return client.submit(score_partition, job, partition, key=key, retries=_RETRIES, pure=False)
 
     running = distributed.as_completed()
-    try:
-        for _, partition in zip(range(threads * IN_FLIGHT), waiting, strict=False):
-            running.add(submit(partition))
-        for future in running:
-            if future.status == "finished":
-                finished += 1
-                yield future.result()
-            elif future.status == "error":
-                failures.append(f"{future.key}: {future.exception()}")
-            else:
-                raise distributed.client.FutureCancelledError(future.key, "the scheduler went away")
-            following = next(waiting, None) if len(failures) < MOST_FAILURES else None
-            if following is not None:
-                running.add(submit(following))
-    except (distributed.client.FutureCancelledError, OSError) as error:
-        raise ModelError(
-            f"the Dask scheduler went away after {finished:,} of {len(plan.partitions):,} partitions ({error}): "
-            "start it, and run the same command again, which goes on there"
-        ) from error
+    for _, partition in zip(range(threads * IN_FLIGHT), waiting, strict=False):
+        running.add(submit(partition))
+    for future in running:
+        if future.status == "error":
+            failures.append(f"{future.key}: {future.exception()}")
+        else:
+            yield future.result()  # which raises if it was cancelled
+            finished += 1
+        following = next(waiting, None) if len(failures) < MOST_FAILURES else None
+        if following is not None:
+            running.add(submit(following))
     if failures:
         raise ModelError(
             f"{len(failures):,} partitions could not be scored, {finished:,} are; the first: {failures[0]:.500}"
@@ -239,6 +249,7 @@ def _network(card: ModelCard) -> LensNetwork:
 @lru_cache(maxsize=1)
 def _loaded(card: ModelCard) -> LensNetwork:
     torch.set_num_threads(1)  # a worker's threads each run a batch of their own
+    _keep_memory()
     network = load_network(card)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     return network
@@ -248,3 +259,12 @@ def _opened(path: Path) -> tuple[Campaign, CutoutStore]:
     """A campaign and its cutouts as they are now: an array that was opened earlier lacks rows that came since."""
     campaign = open_campaign(path)
     return campaign, campaign.cutouts()
+
+
+def _keep_memory() -> None:
+    """Keep freed memory for the next batch: Dask starts workers so that they give it back, which takes twice as long
+    as the network does."""
+    with contextlib.suppress(OSError, AttributeError):  # not glibc, which has no such habit
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)
+        libc.mallopt(_M_TRIM_THRESHOLD, 512 * 2**20)

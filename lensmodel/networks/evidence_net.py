@@ -134,7 +134,8 @@ class EvidenceNet(LensNetwork):
         """The mean over the field, each cell weighed by its odds: what the verdict was made of."""
         assert output.evidence is not None
         share = output.evidence.flatten(1).softmax(1)
-        return torch.einsum("bcn,bn->bc", feature_map.flatten(2), share)
+        cells = feature_map.permute(0, 2, 3, 1).flatten(1, 2)  # channels last, nothing is copied
+        return torch.bmm(share[:, None, :], cells)[:, 0]
 
     def forward(self, normalised: Tensor) -> NetworkOutput:
         # Channels last: an eighth faster on CPUs.
