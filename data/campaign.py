@@ -114,6 +114,10 @@ class Campaign:
         """What the network made of each image, beside its scores."""
         return self.path / "features" / model_version
 
+    def embedding_path(self, model_version: str, *, umap: bool = False) -> Path:
+        """Where each image is among the others, by its features."""
+        return self.path / "embeddings" / f"{model_version}{'.umap' if umap else ''}.parquet"
+
     def maps_path(self, model_version: str, method: str) -> Path:
         return self.path / "maps" / model_version / f"{method}.zarr"
 

@@ -5,6 +5,7 @@ the file, never whole in memory; votes change all the time, and are joined when 
 """
 
 import json
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from data.campaign import Campaign
 from data.catalogue_columns import free_name
 from data.consensus import summarise
+from data.embeddings import write_embedding
 from data.files import written_atomically
 from data.filters import Condition, Every, Missing, Not, as_sql, checked, columns_of, quoted
 from data.label_store import LabelStore
@@ -34,6 +36,8 @@ MEMORY = "1GB"  # of DuckDB, beyond which it writes to disk
 _ROW_GROUP = 100_000
 _SKY = ("ra_deg", "dec_deg")
 OBJECT_COLUMNS = ("object_id", *_SKY)
+EMBEDDINGS = (("pc1", "pc2"), ("umap1", "umap2"))
+NEAR_LENS = "near_lens"
 _SCORES = ("logit", "x_arcsec", "y_arcsec", "position_sigma_arcsec", "where_why", "bands_missing")
 _MADE_OF = b"lensvet.made_of"
 
@@ -46,12 +50,15 @@ class Order:
     descending: bool = False
 
 
-def write_survey_table(campaign: Campaign, model_version: str, path: Path, *, threads: int = 2) -> int:
-    """Write the table of one model, whole or not at all; how many rows it has.
+def write_survey_table(
+    campaign: Campaign, model_version: str, path: Path, *, lenses: Sequence[str] = (), threads: int = 2
+) -> int:
+    """Write the table of one model, whole or not at all, and the embedding that it joins; how many rows it has.
 
     p_lens is at the campaign's prior. Other models' p_lens stand beside it, named `p_lens_` and the version, and
-    `disagreement`, the difference of the largest and the smallest.
+    `disagreement`, the difference of the largest and the smallest. lenses : ids graded so, for `near_lens`.
     """
+    write_embedding(campaign, model_version, campaign.embedding_path(model_version), lenses=lenses)
     with written_atomically(path) as partial, duckdb.connect() as connection:
         connection.execute(f"SET threads = {threads}; SET memory_limit = '{MEMORY}'")
         connection.execute(f"SET temp_directory = '{_in_sql(path.parent / '.spill')}'")
@@ -61,20 +68,25 @@ def write_survey_table(campaign: Campaign, model_version: str, path: Path, *, th
             connection.execute(
                 f"COPY ({select}) TO '{_in_sql(plain)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
             )
-            return _with_note(plain, partial, made_of(campaign, model_version))
+            return _with_note(plain, partial, made_of(campaign, model_version, lenses=len(lenses)))
         finally:
             plain.unlink(missing_ok=True)
 
 
-def made_of(campaign: Campaign, model_version: str) -> str:
-    """What a table is made of, as a text: it is made anew when this is another one."""
+def made_of(campaign: Campaign, model_version: str, *, lenses: int = 0) -> str:
+    """What a table is made of, as a text: it is made anew when this is another one.
+
+    lenses : how many are graded so; a table is not made anew for each of many.
+    """
     parts = {
         version: [(part.name, part.stat().st_mtime_ns) for part in campaign.score_parts(version)]
         for version in campaign.scored_versions()
     }
     catalogue = campaign.catalogue_path
     stamp = catalogue.stat().st_mtime_ns if catalogue.exists() else None
-    return json.dumps([model_version, stamp, campaign.prior, parts])
+    umap = campaign.embedding_path(model_version, umap=True)
+    drawn = umap.stat().st_mtime_ns if umap.exists() else None
+    return json.dumps([model_version, stamp, campaign.prior, parts, drawn, round(10 * math.log2(1 + lenses))])
 
 
 def made_of_in(path: Path) -> str | None:
@@ -235,6 +247,8 @@ def _select(campaign: Campaign, model_version: str) -> str:
     """The query that makes a table; what is missing is NULL in it, never NaN or empty text."""
     versions = [model_version, *(one for one in campaign.scored_versions() if one != model_version)]
     p_lens = [_p_lens(campaign, version, f"s{n}") for n, version in enumerate(versions)]
+    files = (campaign.embedding_path(model_version, umap=umap) for umap in (False, True))
+    embeddings = [file for file in files if file.exists()]
     columns = [
         f"c.file_row_number AS {ROW}",
         *(_there("c", name, pa.float64() if name in _SKY else pa.string()) for name in OBJECT_COLUMNS),
@@ -249,11 +263,16 @@ def _select(campaign: Campaign, model_version: str) -> str:
             if p_lens[1:]
             else []
         ),
+        *(f"e{n}.{name}" for n, file in enumerate(embeddings) for name in pq.read_schema(file).names[1:]),
         *_surveys_own(pq.read_schema(campaign.catalogue_path)),
     ]
     joins = [
         f"LEFT JOIN ({_scores_of(campaign, version)}) s{n} ON s{n}.object_id = c.object_id"
         for n, version in enumerate(versions)
+    ]
+    joins += [
+        f"LEFT JOIN read_parquet('{_in_sql(file)}') e{n} ON e{n}.object_id = c.object_id"
+        for n, file in enumerate(embeddings)
     ]
     return f"""
         SELECT {", ".join(columns)}
@@ -265,6 +284,7 @@ def _select(campaign: Campaign, model_version: str) -> str:
 def _surveys_own(schema: pa.Schema) -> list[str]:
     """The catalogue's own columns of numbers and text; one whose name is taken gets the prefix `cat_`."""
     taken = [ROW, *OBJECT_COLUMNS, "p_lens", *_SCORES, DISAGREEMENT, *VOTE_COLUMNS]
+    taken += [NEAR_LENS, *(name for pair in EMBEDDINGS for name in pair)]
     columns = []
     for field in schema:
         if field.name not in STORAGE_COLUMNS and _is_plain(field.type):
