@@ -39,16 +39,24 @@ Layout = tuple[tuple[Any, ...], ...]
 class CutoutStore:
     """The packed cutouts of one campaign.
 
+    path : a folder, or an address that fsspec knows.
     next_rows : for each group, the first row that is free (`ObjectTable.next_rows`); needed to append only.
     keep_bytes : of chunks that were read lately and hold other objects that may be asked for next.
     """
 
-    def __init__(self, path: Path, next_rows: dict[str, int] | None = None, *, keep_bytes: int = 0) -> None:
+    def __init__(
+        self, path: Path | str, next_rows: dict[str, int] | None = None, *, keep_bytes: int = 0
+    ) -> None:
         self.path = path
         self._blocks: Kept[NDArray[np.float32]] | None = (
             Kept(keep_bytes, size_of=lambda block: block.nbytes) if keep_bytes else None
         )
-        self._root = zarr.open_group(path, mode="a" if next_rows is not None else "r")
+        try:
+            self._root = zarr.open_group(path, mode="a" if next_rows is not None else "r")
+        except Exception as error:  # each object store has errors of its own
+            if isinstance(path, Path):
+                raise
+            raise StoreError(f"no packed cutouts can be read at {path}: {error!r:.300}") from error
         self._next_rows = dict(next_rows or {})
         self._arrays: dict[str, zarr.Array[Any]] = {}
         self._groups: dict[str, zarr.Group] = {}
@@ -92,6 +100,8 @@ class CutoutStore:
         """
         name = f"{group}/{band}"
         array = self._array(name)
+        if not isinstance(self.path, Path):
+            return self._from_afar(array, rows)
         length = array.chunks[0]
         first = int(rows.min()) // length
         last = min(int(rows.max()), array.shape[0] - 1) // length + 1
@@ -141,6 +151,15 @@ class CutoutStore:
                 raise StoreError(f"{self.path} has no array {name}") from None
         return self._arrays[name]
 
+    def _from_afar(self, array: "zarr.Array[Any]", rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """From an object store, which zarr asks for all chunks at once."""
+        first = int(rows.min())
+        try:
+            block: NDArray[np.float32] = np.asarray(array[first : int(rows.max()) + 1], np.float32)
+        except OSError as error:
+            raise StoreError(f"{self.path} did not answer: {error!r:.300}") from error
+        return block[rows - first]
+
     def _plane(self, name: str, row: int) -> NDArray[np.float32]:
         array = self._array(name)
         if row >= array.shape[0]:  # appended since it was opened
@@ -164,7 +183,8 @@ class CutoutStore:
 
         Gives how many rows of it there are.
         """
-        if [type(codec) for codec in array.metadata.codecs[1:]] == [type(one) for one in _COMPRESSION]:  # type: ignore[union-attr]  # version 3
+        ours = [type(codec) for codec in array.metadata.codecs[1:]] == [type(one) for one in _COMPRESSION]  # type: ignore[union-attr]  # version 3
+        if ours and isinstance(self.path, Path):
             with contextlib.suppress(FileNotFoundError):
                 data = (self.path / name / "c" / str(index) / "0" / "0").read_bytes()
                 if google_crc32c.value(data[:-4]) == int.from_bytes(data[-4:], "little"):
