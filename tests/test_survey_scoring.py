@@ -223,7 +223,7 @@ def test_nothing_begins_that_cannot_end(cluster, campaign, tmp_path, monkeypatch
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense", "http://127.0.0.1:1"])
 def test_an_address_without_a_scheduler_is_refused(campaign, tmp_path, address, monkeypatch):
-    monkeypatch.setattr(survey_scoring, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr("lensmodel.on_dask._PATIENCE_S", 0.5)
     fill(campaign, [Cutout("good", planes((66, 66), 0.3))])
     with pytest.raises(ModelError, match="no Dask scheduler answers at"):
         score_survey(campaign, added_model(tmp_path), scheduler=address)
@@ -232,12 +232,12 @@ def test_an_address_without_a_scheduler_is_refused(campaign, tmp_path, address, 
 def test_a_worker_that_sees_another_folder_says_so(campaign, tmp_path):
     card = added_model(tmp_path)
     fill(campaign, [Cutout("good", planes((66, 66), 0.3))])
-    campaign.scores_path(card.version).mkdir(parents=True)
-    (campaign.scores_path(card.version) / "probe").touch()
-    assert check_worker(Job(campaign.path, card, None), "probe") is None
-    assert "mount the campaign folder" in check_worker(Job(campaign.path, card, None), "another probe")
+    probe = tmp_path / "probe"
+    assert "mount the campaign folder" in check_worker(Job(campaign.path, card, None), str(probe))
+    probe.touch()
+    assert check_worker(Job(campaign.path, card, None), str(probe)) is None
     elsewhere = Job(tmp_path / "not mounted", card, None)
-    assert "is not a campaign" in check_worker(elsewhere, "probe")
+    assert "is not a campaign" in check_worker(elsewhere, str(probe))
 
 
 def test_partitions_of_one_range_and_different_rows_have_different_names():
