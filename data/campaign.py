@@ -114,6 +114,10 @@ class Campaign:
     def scores_path(self, model_version: str) -> Path:
         return self.path / "scores" / model_version
 
+    def mosaics_path(self, model_version: str) -> Path:
+        """Scores of positions in mosaics, of which few become objects."""
+        return self.path / "mosaics" / model_version
+
     def features_path(self, model_version: str) -> Path:
         """What the network made of each image, beside its scores."""
         return self.path / "features" / model_version

@@ -22,10 +22,12 @@ EXAMPLES = """\
   lensvet score q1 --model ou-66
   lensvet score q1 --workers 8           on eight processes of this machine
   lensvet score q1 --scheduler tcp://head:8786   on the workers of a Dask cluster
+  lensvet score q1 --mosaics TILES --catalogue mer.fits --keep 300000   packs the best positions only
   lensvet score q1 --follow              then wait for new files in what was ingested, until Ctrl-C
 """
 POLL_S = 1.0
 REASONS_SHOWN = 3
+KEEP = 10_000
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,7 +42,34 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--catalogue",
         type=Path,
         metavar="FILE",
-        help="with --follow: ids and columns of the files that arrive",
+        help="with --follow or --mosaics: ids, positions and columns of the objects",
+    )
+    parser.add_argument(
+        "--mosaics",
+        type=Path,
+        nargs="+",
+        metavar="TILE",
+        help="survey tiles, or folders of them: score the catalogue's positions in them, then pack the best",
+    )
+    parser.add_argument(
+        "--keep",
+        type=whole_from(1, 10_000_000),
+        default=KEEP,
+        metavar="N",
+        help="with --mosaics: how many of the most lens-like positions become objects (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--audit",
+        type=whole_from(1, 1_000_000),
+        metavar="N",
+        help="with --mosaics: so many more at random, kept as a selection, to estimate completeness with",
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole_from(0, 2**31 - 1),
+        default=1,
+        metavar="S",
+        help="of --audit (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
@@ -67,10 +96,15 @@ def run(arguments: Namespace) -> None:
 
     if arguments.workers and arguments.scheduler:
         raise CampaignError("--workers starts processes here and --scheduler has its own: give one of them")
+    if arguments.mosaics and (arguments.follow or arguments.catalogue is None):
+        raise CampaignError("--mosaics needs --catalogue with the positions to cut at, and does not --follow")
     campaign = open_campaign(arguments.campaign)
     card = preferred_model(campaign, arguments.model)
     score = partial(_score, card=card, arguments=arguments)
-    if arguments.follow:
+    if arguments.mosaics:
+        _score_mosaics(campaign, card, arguments)
+        _print_report(card, score(open_campaign(campaign.path)))
+    elif arguments.follow:
         _follow(campaign, card, score, arguments.catalogue)
     else:
         _print_report(card, score(campaign))
@@ -116,6 +150,58 @@ def _score(campaign: "Campaign", *, card: "ModelCard", arguments: Namespace) -> 
             batch_size=arguments.batch_size,
             on_progress=lambda progress: show(progress.done, progress.total),
         )
+
+
+def _score_mosaics(campaign: "Campaign", card: "ModelCard", arguments: Namespace) -> None:
+    """Score positions in tiles, and pack the best of them and a sample."""
+    from dashboard.commands.progress import progress_bar
+    from data.ingest import ingest
+    from data.readers.units import list_files
+    from data.selections import keep_selection
+    from data.source_catalogue import SourceCatalogue, write_rows
+    from lensmodel.mosaic_scoring import best_of, drawn_from, score_mosaics
+
+    tiles = list_files(arguments.mosaics, leave_out=[campaign.path, arguments.catalogue])
+    catalogue = SourceCatalogue.open(arguments.catalogue)
+    positions = catalogue.positions(range(len(catalogue)))
+    with progress_bar(f"scoring with {card.title}", "positions") as show:
+        report = score_mosaics(
+            campaign,
+            card,
+            tiles,
+            positions,
+            workers=arguments.workers or (None if arguments.scheduler else 1),
+            scheduler=arguments.scheduler,
+            batch_size=arguments.batch_size,
+            on_progress=lambda progress: show(progress.done, progress.total),
+        )
+    _print_report(card, report.scoring)
+    best = best_of(report.parts, arguments.keep)
+    sample = drawn_from(report.parts, arguments.audit, arguments.seed) if arguments.audit else []
+    row_of = dict(zip(positions.object_ids, positions.rows, strict=True))
+    kept = campaign.mosaics_path(card.version) / "kept.parquet"
+    write_rows(arguments.catalogue, [row_of[object_id] for object_id in dict.fromkeys(best + sample)], kept)
+    with progress_bar("packing", "positions") as show:
+        packed = ingest(
+            campaign,
+            arguments.mosaics,
+            catalogue=kept,
+            remember=False,
+            on_progress=lambda progress: show(progress.units_done, progress.units_total),
+        )
+    print(f"{packed.added:,} packed, {packed.already_there:,} were there, {len(packed.rejected):,} rejected")
+    if sample:
+        drawn = keep_selection(
+            campaign.selections_path,
+            sample,
+            title=f"random sample of {len(positions):,} positions",
+            condition="",
+            drawn_from=len(positions),
+            seed=arguments.seed,
+            model_version=card.version,
+            by="lensvet score",
+        )
+        print(f"random sample kept as selection {drawn.selection_id}")
 
 
 def _follow(
