@@ -4,6 +4,7 @@
 the file, never whole in memory; votes change all the time, and are joined when a question speaks of them.
 """
 
+import hashlib
 import json
 import math
 import threading
@@ -122,11 +123,12 @@ def kinds_with_votes(table: "SurveyTable") -> dict[str, str]:
 class SurveyTable:
     """Questions to a table that `write_survey_table` wrote. Safe from several threads.
 
-    votes : of `votes_table`, None where a question may not speak of votes.
+    votes : of `votes_table`, None where a question may not speak of votes. version : changes with what it is made of.
     """
 
     def __init__(self, path: Path, *, threads: int = 2) -> None:
         self.path = path
+        self.version = hashlib.blake2b((made_of_in(path) or "").encode(), digest_size=4).hexdigest()
         self._connection = duckdb.connect()
         self._connection.execute(f"SET threads = {threads}; SET memory_limit = '{MEMORY}'")
         self._connection.execute("SET parquet_metadata_cache = true")
