@@ -29,7 +29,11 @@ from data.survey_table import VOTE_COLUMNS
 
 SCORE = "logit"
 BINS = 120
-_COMPONENTS = {"x": "first principal component", "y": "second principal component"}
+# By column: UMAP where it is ready, which takes minutes.
+_EMBEDDINGS = {
+    ("umap1", "umap2"): {"x": "UMAP of the network's features, 1", "y": "2"},
+    ("pc1", "pc2"): {"x": "first principal component of the network's features", "y": "second"},
+}
 REACH_PX = 8
 # Two rows that fill the window; Panel's columns begin with a button that would take the first place.
 _GRID = """
@@ -142,6 +146,7 @@ class ExploreBody(PageBody):
             )
             return
         self._columns = found
+        self._state.table.embed(self._model.value or None)
         await self._made(found.sky)
         await self._put(self._offer_columns, found)
         await self._select(draw=False)
@@ -163,14 +168,20 @@ class ExploreBody(PageBody):
         self._figures[:] = [*(self._card(name) for name in self._plots), self._object]
 
     def _plot(self, name: str, limits: Box) -> Plot:
-        axes = (self._x.value, self._y.value, "")
+        assert self._columns is not None
         return Plot(
-            _blank(name, limits, axes),
+            _blank(name, limits, self._labels(name, self._columns)),
             limits,
             on_view=lambda: self._draw(name),
             on_box=lambda box: self._box(name, box),
             on_tap=lambda x, y: self._start("object", self._point_at(name, x, y)),
         )
+
+    def _labels(self, name: str, found: SurveyColumns) -> dict[str, str]:
+        embedded = _embedding_columns(found)
+        if name == "embedding" and embedded is not None:
+            return _EMBEDDINGS[embedded]
+        return {"x": self._x.value, "y": self._y.value}
 
     def _card(self, name: str) -> pn.Column:
         self._keys[name] = html(_key(name, None))
@@ -237,7 +248,8 @@ class ExploreBody(PageBody):
             return _on_sky(self._columns, box)
         if name == "scores":
             return within(SCORE, _short(x0), _short(x1))
-        across, up = ("pc1", "pc2") if name == "embedding" else (self._x.value, self._y.value)
+        embedded = _embedding_columns(self._columns) if name == "embedding" else None
+        across, up = embedded or (self._x.value, self._y.value)
         return _both(within(across, _short(x0), _short(x1)), within(up, _short(y0), _short(y1)))
 
     async def _keep_selection(self) -> None:
@@ -336,9 +348,15 @@ def _first_limits(found: SurveyColumns, x: str, y: str) -> dict[str, Box]:
         "scatter": (*survey.limits_of(found.column(x)), *survey.limits_of(found.column(y))),
         "scores": (*survey.limits_of(found.column(SCORE)), 0.5, 1.5 * len(found)),
     }
-    if {"pc1", "pc2"} <= set(found.table.kinds):
-        limits["embedding"] = (*survey.limits_of(found.column("pc1")), *survey.limits_of(found.column("pc2")))
+    embedded = _embedding_columns(found)
+    if embedded is not None:
+        across, up = map(found.column, embedded)
+        limits["embedding"] = (*survey.limits_of(across), *survey.limits_of(up))
     return limits
+
+
+def _embedding_columns(found: SurveyColumns) -> tuple[str, str] | None:
+    return next((pair for pair in _EMBEDDINGS if set(pair) <= set(found.table.kinds)), None)
 
 
 def _square(x0: float, x1: float, y0: float, y1: float) -> Box:
@@ -355,8 +373,9 @@ Axes = tuple[str, str, str]
 def _positions(found: SurveyColumns, name: str, x: str, y: str) -> tuple[survey.Numbers, survey.Numbers]:
     if name == "sky":
         return found.sky()[1:]
-    if name == "embedding":
-        return found.column("pc1"), found.column("pc2")
+    embedded = _embedding_columns(found) if name == "embedding" else None
+    if embedded is not None:
+        x, y = embedded
     return found.column(x), found.column(y)
 
 
@@ -379,8 +398,13 @@ def _scatter(found: SurveyColumns, mask: Mask | None, view: survey.View, axes: A
 
 
 def _embedding(found: SurveyColumns, mask: Mask | None, view: survey.View, axes: Axes) -> tuple[Any, Markup]:
-    made = _coloured(found, found.column("pc1"), found.column("pc2"), mask, view, axes[2])
-    return picture(made, view, **_COMPONENTS), _key("embedding", made, axes[2] or "objects in a pixel")
+    columns = _embedding_columns(found)
+    assert columns is not None
+    x, y = map(found.column, columns)
+    made = _coloured(found, x, y, mask, view, axes[2])
+    return picture(made, view, **_EMBEDDINGS[columns]), _key(
+        "embedding", made, axes[2] or "objects in a pixel"
+    )
 
 
 def _scores(found: SurveyColumns, mask: Mask | None, view: survey.View, axes: Axes) -> tuple[Any, Markup]:
@@ -389,7 +413,7 @@ def _scores(found: SurveyColumns, mask: Mask | None, view: survey.View, axes: Ax
     return bars(edges, every * found.every, chosen * found.every, x="logit"), _key("scores", None)
 
 
-def _blank(name: str, limits: Box, axes: Axes) -> Any:
+def _blank(name: str, limits: Box, labels: dict[str, str]) -> Any:
     """A plot before it is drawn: its axes, and nothing in them."""
     if name == "scores":
         none = np.zeros(1, np.int64)
@@ -397,7 +421,6 @@ def _blank(name: str, limits: Box, axes: Axes) -> Any:
     made, view = nothing(limits)
     if name == "sky":
         return sky(made, view, [], [])
-    labels = {"x": axes[0], "y": axes[1]} if name == "scatter" else _COMPONENTS
     return picture(made, view, **labels)
 
 
