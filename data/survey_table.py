@@ -35,6 +35,7 @@ VOTE_COLUMNS = tuple(_VOTE_KINDS)
 DISAGREEMENT = "disagreement"
 MEMORY = "1GB"  # of DuckDB, beyond which it writes to disk
 _ROW_GROUP = 100_000
+_LOOKED_AT = 10_000
 _SKY = ("ra_deg", "dec_deg")
 OBJECT_COLUMNS = ("object_id", *_SKY)
 EMBEDDINGS = (("pc1", "pc2"), ("umap1", "umap2"))
@@ -61,7 +62,9 @@ def write_survey_table(
     """
     write_embedding(campaign, model_version, campaign.embedding_path(model_version), lenses=lenses)
     with written_atomically(path) as partial, duckdb.connect() as connection:
-        connection.execute(f"SET threads = {threads}; SET memory_limit = '{MEMORY}'")
+        memory_mb = max(1000, pq.read_metadata(campaign.catalogue_path).num_rows // 25_000)
+        connection.execute(f"SET threads = {threads}; SET memory_limit = '{memory_mb}MB'")
+        connection.execute("SET preserve_insertion_order = false")  # it is ordered by score
         connection.execute(f"SET temp_directory = '{_in_sql(path.parent / '.spill')}'")
         plain = partial.with_name(f"{partial.name}.plain")
         try:
@@ -217,6 +220,45 @@ class SurveyTable:
             name: np.ma.filled(np.ma.asarray(found[name], np.float32), np.nan).astype(np.float32, copy=False)
             for name in names
         }
+
+    def categories(self, column: str, votes: pa.Table | None = None, *, most: int = 12) -> list[str]:
+        """The values of a column of text, most frequent first; none if there are more than `most`."""
+        source = self._joined({column}, votes)
+        with self._cursor() as cursor:
+            if votes is not None:
+                cursor.register("votes", votes)
+            name = quoted(column)
+            first = f"SELECT count(DISTINCT {name}) FROM (SELECT {name} FROM {source} LIMIT {_LOOKED_AT})"
+            if cursor.execute(first).fetchall()[0][0] > most:  # ids, say: not all of them are counted
+                return []
+            grouped = f"SELECT {name} FROM {source} WHERE {name} IS NOT NULL GROUP BY ALL"
+            sql = f"{grouped} ORDER BY count(*) DESC, 1 LIMIT {most + 1:d}"
+            found = [str(row[0]) for row in cursor.execute(sql).fetchall()]
+        return found if len(found) <= most else []
+
+    def codes(
+        self, column: str, values: Sequence[str], votes: pa.Table | None = None, *, every: int = 1
+    ) -> NDArray[np.uint8]:
+        """For every so many rows of the file, the place of the value of a column of text among some, from 1; else 0."""
+        source = self._joined({column}, votes)
+        with self._cursor() as cursor:
+            if votes is not None:
+                cursor.register("votes", votes)
+            wanted = f"{_PLACE}, list_position($values, {quoted(column)})::UTINYINT"
+            sql = f"SELECT {wanted} FROM {source} WHERE {quoted(column)} IS NOT NULL"
+            found = cursor.execute(sql, {"values": list(values)}).fetchnumpy()
+        places, numbers = found.values()
+        codes = np.zeros(-(-len(self) // every), np.uint8)
+        kept = np.asarray(places) % every == 0
+        codes[np.asarray(places)[kept] // every] = np.ma.filled(np.ma.asarray(numbers), 0)[kept]
+        return codes
+
+    def _joined(self, named: set[str], votes: pa.Table | None) -> str:
+        return (
+            "survey JOIN votes USING (object_id)"
+            if votes is not None and named - set(self.kinds)
+            else "survey"
+        )
 
     def _asked(
         self,

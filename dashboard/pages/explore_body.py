@@ -18,7 +18,7 @@ from dashboard.pages.body import PageBody
 from dashboard.pages.why import html, wrapped
 from dashboard.pages.why_body import menu
 from dashboard.plots import survey
-from dashboard.plots.survey_figures import Box, Plot
+from dashboard.plots.survey_figures import Box, Plot, Rest
 from dashboard.plots.thumbnails import thumbnail
 from dashboard.selecting import keep
 from dashboard.state import ServerState
@@ -37,6 +37,7 @@ _GRID = """
 """
 _CARD = ":host { display: grid; grid-template-rows: auto minmax(0, 1fr) } .scroll-button { display: none }"
 _POINT = Markup('<p class="dim">Click a point to see the object. Drag a box to select; the wheel zooms.</p>')
+GRADE = "grade"  # what the votes come to
 _NO_COLOUR = "how many there are"
 _NOT_PLOTTED = ("row",)
 # What is done with a selection: address, name, words.
@@ -93,7 +94,7 @@ class ExploreBody(PageBody):
             align="end",
             margin=(4, 14, 4, 0),
         )
-        self._kept, self._object = html(""), html(_POINT)
+        self._kept, self._object, self._hover = html(""), html(_POINT), html("")
         self._figures = pn.Column(stylesheets=[_GRID], sizing_mode="stretch_width", margin=(4, 0))
         self._keys: dict[str, pn.pane.HTML] = {}
         self._watch()
@@ -112,6 +113,7 @@ class ExploreBody(PageBody):
                 margin=0,
             ),
             self._figures,
+            self._hover,
         ]
 
     def begin(self) -> None:
@@ -141,20 +143,21 @@ class ExploreBody(PageBody):
         self._columns = found
         self._state.table.embed(self._model.value or None)
         await self._made(found.sky)
-        await self._put(self._offer_columns, found)
+        categories = await self._made(_categories, found)
+        await self._put(self._offer_columns, found, categories)
         await self._select(draw=False)
         limits = await self._made(drawing.first_limits, found, self._x.value, self._y.value)
         await self._put(self._place_plots, limits)
         self._draw_all()
 
-    def _offer_columns(self, found: SurveyColumns) -> None:
+    def _offer_columns(self, found: SurveyColumns, categories: list[str]) -> None:
         numbers = [
             name for name, kind in found.table.kinds.items() if kind == "number" and name not in _NOT_PLOTTED
         ]
         for chooser, first in ((self._x, drawing.first_column(numbers)), (self._y, drawing.SCORE)):
             if chooser.options != numbers:
                 chooser.param.update(options=numbers, value=first)
-        self._colour.options = {_NO_COLOUR: "", **{name: name for name in numbers}}
+        self._colour.options = {_NO_COLOUR: "", **{name: name for name in (*numbers, GRADE, *categories)}}
 
     def _place_plots(self, limits: dict[str, Box]) -> None:
         self._plots = {name: self._plot(name, box) for name, box in limits.items()}
@@ -168,6 +171,7 @@ class ExploreBody(PageBody):
             on_view=lambda: self._draw(name),
             on_box=lambda box: self._box(name, box),
             on_tap=lambda x, y: self._start("object", self._point_at(name, x, y)),
+            on_rest=lambda rest: self._start("hover", self._rest_at(name, rest)),
         )
 
     def _labels(self, name: str, found: SurveyColumns) -> dict[str, str]:
@@ -296,8 +300,16 @@ class ExploreBody(PageBody):
     def _picture(self, name: str) -> Callable[[survey.View], Any]:
         drawn = drawing.DRAWN[name]
         found, mask = self._columns, self._selected.mask
-        axes = (self._x.value, self._y.value, self._colour.value)
-        return lambda view: drawn(found, mask, view, axes)
+        assert found is not None
+        x, y, column = self._x.value, self._y.value, self._colour.value
+        return lambda view: drawn(found, mask, view, (x, y, self._colour_by(found, column)))
+
+    def _colour_by(self, found: SurveyColumns, column: str) -> drawing.Colour:
+        """What a column's colours are; of votes as they are now."""
+        if column != GRADE and found.table.kinds.get(column) != "text":
+            return drawing.Colour(column)
+        values, codes = found.categories(column, self._state.table.votes() if column == GRADE else None)
+        return drawing.Colour(column, tuple(values), codes) if values else drawing.Colour()
 
     # One object
 
@@ -308,18 +320,37 @@ class ExploreBody(PageBody):
     def _show_object(self, told: str) -> None:
         self._object.object = told
 
+    async def _rest_at(self, name: str, rest: Rest | None) -> None:
+        """Show the cutout under a pointer that rests, and nothing under one that moves."""
+        told = ""
+        if rest is not None:
+            row = await self._made(self._row_at, name, *rest[:2])
+            told = "" if row is None else await self._made(_hovered, self._state, row, rest)
+        if told or self._hover.object:
+            await self._put(self._show_hover, told)
+
+    def _show_hover(self, told: str) -> None:
+        self._hover.object = told
+
     def _object_at(self, name: str, x: float, y: float) -> str:
+        row = self._row_at(name, x, y)
+        return wrapped(_POINT if row is None else _told(self._state, row))
+
+    def _row_at(self, name: str, x: float, y: float) -> dict[str, object] | None:
+        """What the table says of the object nearest to a point of a plot, None if none is near."""
         assert self._columns is not None
         found, view = self._columns, self._plots[name].view
         if name == "scores":
-            return wrapped(_POINT)
+            return None
         across, up = drawing.positions(found, name, self._x.value, self._y.value)
         reach = REACH_PX * view.pixel, REACH_PX * (view.y1 - view.y0) / view.height_px
         place = survey.nearest(across, up, (x, y), reach, self._selected.mask)
-        if place is None:
-            return wrapped(_POINT)
-        row = found.table.at(place * found.every)
-        return wrapped(_told(self._state, row))
+        return None if place is None else found.table.at(place * found.every)
+
+
+def _categories(found: SurveyColumns) -> list[str]:
+    """Columns of text that have a few values."""
+    return [name for name, kind in found.table.kinds.items() if kind == "text" and found.categories(name)[0]]
 
 
 def _on_sky(found: SurveyColumns, box: Box) -> Condition:
@@ -353,17 +384,6 @@ def _short(value: float) -> float:
 def _told(state: ServerState, row: dict[str, object]) -> Markup:
     """An object's picture, its numbers, and the way to it."""
     object_id = str(row["object_id"])
-    image = None
-    try:
-        stored = state.stored(object_id)
-        image = thumbnail(state.planes(stored), state.campaign.survey)
-    except LensVetError:
-        stored = None
-    picture_html = (
-        Markup('<img src="{}" alt="">').format(image)
-        if image
-        else Markup('<span class="blank">no picture</span>')
-    )
     facts = Markup("").join(
         Markup("<span>{} {}</span>").format(name, f"{value:.6g}" if isinstance(value, float) else value)
         for name, value in row.items()
@@ -371,4 +391,26 @@ def _told(state: ServerState, row: dict[str, object]) -> Markup:
     )
     link = Markup('<a href="vet?object={}" data-testid="pointed">').format(object_id)
     told = Markup('<span class="facts"><b>{}</b>{}</span></a>').format(object_id, facts)
-    return Markup('<div class="gallery">{}{}{}</div>').format(link, picture_html, told)
+    return Markup('<div class="gallery">{}{}{}</div>').format(link, _pictured(state, object_id), told)
+
+
+def _hovered(state: ServerState, row: dict[str, object], rest: Rest) -> str:
+    """An object's picture and score beside the pointer, on the side where there is room."""
+    object_id, p_lens = str(row["object_id"]), row.get("p_lens")
+    score = f"p_lens {p_lens:.3g}" if isinstance(p_lens, float) else "not scored"
+    left, top = (int(value) for value in rest[2:])
+    card = Markup(
+        '<div class="hover" data-testid="hovered" style="left: min({}px, 100vw - 170px); top: max(8px, {}px)">'
+        "{}<b>{}</b><span>{}</span></div>"
+    )
+    return wrapped(card.format(left + 14, top - 190, _pictured(state, object_id), object_id, score))
+
+
+def _pictured(state: ServerState, object_id: str) -> Markup:
+    try:
+        image = thumbnail(state.planes(state.stored(object_id)), state.campaign.survey)
+    except LensVetError:
+        image = None
+    if image is None:
+        return Markup('<span class="blank">no picture</span>')
+    return Markup('<img src="{}" alt="">').format(image)
