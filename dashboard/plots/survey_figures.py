@@ -26,11 +26,13 @@ _LARGEST_PX = 2400
 REST_MS = 150  # of the pointer, before the page asks what is under it
 # The figure's tags carry where the pointer rests: x, y on its axes, and left, top in the window; nothing when it moves.
 _RESTS = """
-clearTimeout(cb_obj.origin.lensvetRest);
-const at = window.event ?? { clientX: 0, clientY: 0 };
-if (cb_obj.origin.tags.length) cb_obj.origin.tags = [];
-cb_obj.origin.lensvetRest = setTimeout(() => {
-  cb_obj.origin.tags = [cb_obj.x, cb_obj.y, at.clientX, at.clientY];
+const figure = cb_obj.origin;
+clearTimeout(figure.lensvetRest);
+if (figure.tags.length) figure.tags = [];
+figure.lensvetRest = setTimeout(() => {
+  const [view] = [...window.Bokeh.index.query((view) => view.model === figure)];
+  const box = view.el.getBoundingClientRect();
+  figure.tags = [cb_obj.x, cb_obj.y, box.x + cb_obj.sx, box.y + cb_obj.sy];
 }, %d);
 """
 _LEAVES = """
