@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.objects import ObjectTable
+from data.objects import ObjectTable, rows_in
+
+HUGE = 20_000_000  # rows: their ids alone take half a gigabyte
 
 
 @dataclass(frozen=True)
@@ -27,22 +29,27 @@ class Catalogue:
 
 
 class LiveCatalogue:
-    """Gives the catalogue as it is on disk now. Safe from several threads."""
+    """Gives the catalogue as it is on disk now. Safe from several threads.
+
+    It is read at once, so that a damaged one is told when the server starts; one beyond `HUGE` rows when it is first
+    asked for, since pages that show a survey as a whole do without it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._stamp: tuple[int, ...] | None = None
-        self._catalogue = Catalogue(ObjectTable.load(path), version=0)
+        self._read: tuple[tuple[int, ...] | None, Catalogue] | None = None
+        if rows_in(path) <= HUGE:
+            self.now()
 
     def now(self) -> Catalogue:
         with self._lock:
             # The stamp is taken before reading: a file replaced in between is read once more the next time.
             stamp = _stamp_of(self._path)
-            if stamp != self._stamp:
-                self._catalogue = Catalogue(ObjectTable.load(self._path), version=self._catalogue.version + 1)
-                self._stamp = stamp
-            return self._catalogue
+            if self._read is None or stamp != self._read[0]:
+                version = 0 if self._read is None else self._read[1].version + 1
+                self._read = stamp, Catalogue(ObjectTable.load(self._path), version=version)
+            return self._read[1]
 
 
 def _stamp_of(path: Path) -> tuple[int, ...] | None:

@@ -32,7 +32,7 @@ from data.cutouts import Plane, planes_hash
 from data.errors import StoreError
 from data.filters import Every
 from data.label_store import LabelStore
-from data.objects import StoredObject
+from data.objects import StoredObject, object_in_row
 from data.people_store import PeopleStore
 from data.survey_table import DISAGREEMENT, NEAR_LENS
 from lensmodel.errors import ModelError
@@ -144,6 +144,17 @@ class ServerState:
         if found is None:
             raise UnknownObjectError(object_id)
         return found
+
+    def stored_in(self, row: int, object_id: str) -> StoredObject:
+        """The object of that id, which a survey table found in a row of the catalogue: without reading all ids.
+
+        Raises
+        ------
+        UnknownObjectError
+            If the campaign has none.
+        """
+        found = object_in_row(self.campaign.catalogue_path, row)
+        return found if found is not None and found.object_id == object_id else self.stored(object_id)
 
     def planes(self, stored: StoredObject) -> dict[str, Plane]:
         """The planes of an object by band."""

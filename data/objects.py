@@ -3,8 +3,9 @@
 A row here is what makes an ingested cutout count: planes are written first, the row last.
 """
 
+import contextlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,14 +106,10 @@ class ObjectTable:
         """Read the table; an absent file is an empty table."""
         if not path.exists():
             return cls(pa.table({n: pa.array([], t) for n, t in STORAGE_COLUMNS.items()}))
-        try:
-            if pq.read_metadata(path).num_rows > LARGE:
+        with _told_if_damaged(path):
+            if rows_in(path) > LARGE:
                 return cls(pq.ParquetFile(path))
             return cls(pq.read_table(path, memory_map=False, partitioning=None))
-        except pa.ArrowException as error:
-            raise StoreError(
-                f"{path} is damaged ({error}): restore it from a backup, or ingest again"
-            ) from error
 
     @property
     def table(self) -> pa.Table:
@@ -201,6 +198,43 @@ class ObjectTable:
         claimed = self.table.select(["cutout_group", "cutout_row"]).group_by("cutout_group")
         largest = claimed.aggregate([("cutout_row", "max")]).to_pylist()
         return {entry["cutout_group"]: entry["cutout_row_max"] + 1 for entry in largest}
+
+
+def rows_in(path: Path) -> int:
+    """How many objects a catalogue has; none where there is no file.
+
+    Raises
+    ------
+    StoreError
+        If it is damaged.
+    """
+    with _told_if_damaged(path):
+        return int(pq.read_metadata(path).num_rows) if path.exists() else 0
+
+
+def object_in_row(path: Path, row: int) -> StoredObject | None:
+    """The object in one row of a catalogue file, of which no more than a few thousand rows are read.
+
+    Raises
+    ------
+    StoreError
+        If it is damaged.
+    """
+    with _told_if_damaged(path), pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            number = file.metadata.row_group(group).num_rows
+            if row < number:
+                return stored_objects(file.read_row_group(group).slice(row, 1))[0]
+            row -= number
+        return None
+
+
+@contextlib.contextmanager
+def _told_if_damaged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise StoreError(f"{path} is damaged ({error}): restore it from a backup, or ingest again") from error
 
 
 def stored_objects(rows: pa.Table) -> list[StoredObject]:

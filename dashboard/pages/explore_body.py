@@ -391,7 +391,7 @@ def _told(state: ServerState, row: dict[str, object]) -> Markup:
     )
     link = Markup('<a href="vet?object={}" data-testid="pointed">').format(object_id)
     told = Markup('<span class="facts"><b>{}</b>{}</span></a>').format(object_id, facts)
-    return Markup('<div class="gallery">{}{}{}</div>').format(link, _pictured(state, object_id), told)
+    return Markup('<div class="gallery">{}{}{}</div>').format(link, _pictured(state, row), told)
 
 
 def _hovered(state: ServerState, row: dict[str, object], rest: Rest) -> str:
@@ -403,12 +403,13 @@ def _hovered(state: ServerState, row: dict[str, object], rest: Rest) -> str:
         '<div class="hover" data-testid="hovered" style="left: min({}px, 100vw - 170px); top: max(8px, {}px)">'
         "{}<b>{}</b><span>{}</span></div>"
     )
-    return wrapped(card.format(left + 14, top - 190, _pictured(state, object_id), object_id, score))
+    return wrapped(card.format(left + 14, top - 190, _pictured(state, row), object_id, score))
 
 
-def _pictured(state: ServerState, object_id: str) -> Markup:
+def _pictured(state: ServerState, row: dict[str, object]) -> Markup:
     try:
-        image = thumbnail(state.planes(state.stored(object_id)), state.campaign.survey)
+        stored = state.stored_in(int(str(row["row"])), str(row["object_id"]))
+        image = thumbnail(state.planes(stored), state.campaign.survey)
     except LensVetError:
         image = None
     if image is None:
