@@ -1,4 +1,7 @@
-"""The survey table of each model as it is now; when scores or objects came, a process of its own makes it anew."""
+"""The survey table of each model as it is now; when scores or objects came, a process of its own makes it anew.
+
+The same process brings the crossmatch up to date, with each table and by itself.
+"""
 
 import os
 import threading
@@ -11,12 +14,14 @@ import pyarrow as pa
 
 from dashboard.errors import ServeError
 from dashboard.worker import Worker
+from data import crossmatch
 from data.campaign import Campaign, open_campaign
 from data.errors import LensVetError
 from data.label_store import LabelStore
 from data.survey_table import SurveyTable, made_of, made_of_in, votes_table, write_survey_table
 
 UNSCORED = "unscored"  # stands for a model where there are no scores
+CROSSMATCH = "crossmatch"  # stands for a model where only that is asked for: no version is called so, all have a digest
 WAIT_S = 30.0
 REST_S = 5.0  # between two makings of a table, and ten times as long as one takes
 VOTES_KEPT_S = 5.0
@@ -35,6 +40,7 @@ class LiveTable:
         self._rest_until: dict[str, float] = {}
         self._open: dict[str, tuple[str, SurveyTable]] = {}
         self._votes: tuple[float, pa.Table] | None = None
+        self._is_closed = False
 
     def now(self, model_version: str | None) -> SurveyTable:
         """The table of a model: the newest there is, or the first one once it is made.
@@ -64,11 +70,19 @@ class LiveTable:
             there = made_of_in(path)
             if there is not None and (
                 time.monotonic() < self._rest_until.get(version, 0)
-                or there == made_of(self._campaign, version)
+                or (there == made_of(self._campaign, version) and crossmatch.is_up_to_date(self._campaign))
             ):
                 return None
             making = self._making[version] = self._turns.submit(self._make, version)
             return making
+
+    def prepare_crossmatch(self) -> None:
+        """Begin to bring the crossmatch up to date, unless that was begun or has only just been done."""
+        with self._lock:
+            making = self._making.get(CROSSMATCH)
+            is_resting = time.monotonic() < self._rest_until.get(CROSSMATCH, 0)
+            if not self._is_closed and not is_resting and (making is None or making.done()):
+                self._making[CROSSMATCH] = self._turns.submit(self._make, CROSSMATCH)
 
     def votes(self) -> pa.Table:
         """What the votes come to, a few seconds old at most."""
@@ -79,6 +93,8 @@ class LiveTable:
 
     def close(self) -> None:
         """End the process, and give back what the tables hold."""
+        with self._lock:
+            self._is_closed = True
         self._worker.close()
         self._turns.shutdown(wait=False, cancel_futures=True)
         with self._lock:
@@ -114,7 +130,10 @@ def serve_tables(campaign_path: Path, connection: Connection) -> None:
         try:
             begun = time.monotonic()
             campaign = open_campaign(campaign_path)
-            write_survey_table(campaign, version, campaign.table_path(version), threads=1)
+            if version == CROSSMATCH:
+                crossmatch.bring_up_to_date(campaign)
+            else:
+                write_survey_table(campaign, version, campaign.table_path(version), threads=1)
             connection.send(time.monotonic() - begun)
         except LensVetError as error:
             connection.send(error)

@@ -1,7 +1,8 @@
 """One table of all objects and what models say of them, for filters and orders over millions: Parquet, read by DuckDB.
 
-`write_survey_table` joins `catalogue.parquet` with `scores/`; the most lens-like come first. `SurveyTable` answers from
-the file, never whole in memory; votes change all the time, and are joined when a question speaks of them.
+`write_survey_table` joins `catalogue.parquet` with `scores/` and `crossmatch.parquet`; the most lens-like come first.
+`SurveyTable` answers from the file, never whole in memory; votes change all the time, and are joined when a question
+speaks of them.
 """
 
 import json
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from data import crossmatch
 from data.campaign import Campaign
 from data.catalogue_columns import free_name
 from data.consensus import summarise
@@ -34,6 +36,7 @@ MEMORY = "1GB"  # of DuckDB, beyond which it writes to disk
 _ROW_GROUP = 100_000
 _SKY = ("ra_deg", "dec_deg")
 OBJECT_COLUMNS = ("object_id", *_SKY)
+CROSSMATCH_COLUMNS = (*crossmatch.HINTS, *crossmatch.DUPLICATES)
 _SCORES = ("logit", "x_arcsec", "y_arcsec", "position_sigma_arcsec", "where_why", "bands_missing")
 _MADE_OF = b"lensvet.made_of"
 
@@ -50,8 +53,11 @@ def write_survey_table(campaign: Campaign, model_version: str, path: Path, *, th
     """Write the table of one model, whole or not at all; how many rows it has.
 
     p_lens is at the campaign's prior. Other models' p_lens stand beside it, named `p_lens_` and the version, and
-    `disagreement`, the difference of the largest and the smallest.
+    `disagreement`, the difference of the largest and the smallest. The crossmatch is brought up to date first.
     """
+    # Stated before it is read: what comes in between makes the table out of date, and not wrong.
+    made = made_of(campaign, model_version)
+    crossmatch.bring_up_to_date(campaign)
     with written_atomically(path) as partial, duckdb.connect() as connection:
         connection.execute(f"SET threads = {threads}; SET memory_limit = '{MEMORY}'")
         connection.execute(f"SET temp_directory = '{_in_sql(path.parent / '.spill')}'")
@@ -61,7 +67,7 @@ def write_survey_table(campaign: Campaign, model_version: str, path: Path, *, th
             connection.execute(
                 f"COPY ({select}) TO '{_in_sql(plain)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
             )
-            return _with_note(plain, partial, made_of(campaign, model_version))
+            return _with_note(plain, partial, made)
         finally:
             plain.unlink(missing_ok=True)
 
@@ -74,7 +80,7 @@ def made_of(campaign: Campaign, model_version: str) -> str:
     }
     catalogue = campaign.catalogue_path
     stamp = catalogue.stat().st_mtime_ns if catalogue.exists() else None
-    return json.dumps([model_version, stamp, campaign.prior, parts])
+    return json.dumps([model_version, stamp, campaign.prior, parts, crossmatch.made_of(campaign)])
 
 
 def made_of_in(path: Path) -> str | None:
@@ -249,6 +255,7 @@ def _select(campaign: Campaign, model_version: str) -> str:
             if p_lens[1:]
             else []
         ),
+        *(f"m.{name} AS {name}" for name in CROSSMATCH_COLUMNS),
         *_surveys_own(pq.read_schema(campaign.catalogue_path)),
     ]
     joins = [
@@ -258,13 +265,14 @@ def _select(campaign: Campaign, model_version: str) -> str:
     return f"""
         SELECT {", ".join(columns)}
         FROM read_parquet('{_in_sql(campaign.catalogue_path)}', file_row_number = true) c {" ".join(joins)}
+        LEFT JOIN read_parquet('{_in_sql(campaign.crossmatch_path)}') m ON m.object_id = c.object_id
         ORDER BY s0.logit DESC NULLS LAST, c.file_row_number
     """
 
 
 def _surveys_own(schema: pa.Schema) -> list[str]:
     """The catalogue's own columns of numbers and text; one whose name is taken gets the prefix `cat_`."""
-    taken = [ROW, *OBJECT_COLUMNS, "p_lens", *_SCORES, DISAGREEMENT, *VOTE_COLUMNS]
+    taken = [ROW, *OBJECT_COLUMNS, "p_lens", *_SCORES, DISAGREEMENT, *CROSSMATCH_COLUMNS, *VOTE_COLUMNS]
     columns = []
     for field in schema:
         if field.name not in STORAGE_COLUMNS and _is_plain(field.type):

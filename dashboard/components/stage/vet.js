@@ -456,7 +456,7 @@ class Vet extends Desk {
     const { details } = this;
     if (this.campaign.reveal !== "open") return details?.revealed ? "revealed" : "blind";
     const asked = this.whatIf.answeredFor !== null && this.whatIf.answeredFor === this.painted?.entry.object_id;
-    return details?.scores?.length || details?.truth || this.explanation.map || asked ? "revealed" : "blind";
+    return details?.scores?.length || details?.truth || details?.crossmatch?.known_lens || this.explanation.map || asked ? "revealed" : "blind";
   }
 
   /** Only what is painted can be graded: a key pressed while the next one loads does nothing. */
