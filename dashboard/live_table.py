@@ -24,6 +24,7 @@ UNSCORED = "unscored"  # stands for a model where there are no scores
 CROSSMATCH = "crossmatch"  # stands for a model where only that is asked for: no version is called so, all have a digest
 WAIT_S = 30.0
 REST_S = 5.0  # between two makings of a table, and ten times as long as one takes
+FAILED_REST_S = 60.0
 VOTES_KEPT_S = 5.0
 _PATIENCE = 10
 
@@ -82,6 +83,7 @@ class LiveTable:
             making = self._making.get(CROSSMATCH)
             is_resting = time.monotonic() < self._rest_until.get(CROSSMATCH, 0)
             if not self._is_closed and not is_resting and (making is None or making.done()):
+                self._rest_until[CROSSMATCH] = time.monotonic() + FAILED_REST_S  # less, once it is made
                 self._making[CROSSMATCH] = self._turns.submit(self._make, CROSSMATCH)
 
     def votes(self) -> pa.Table:

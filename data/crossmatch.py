@@ -24,6 +24,7 @@ from data.files import held_alone, written_atomically
 from data.known_lenses import LENSCAT, KnownLenses, edition_of, known_lenses_in
 from data.sky_neighbours import (
     LARGEST_RADIUS_ARCSEC,
+    Degrees,
     first_of_groups,
     nearest_within,
     separations_arcsec,
@@ -76,18 +77,21 @@ class Radii:
 
 @dataclass(frozen=True)
 class Matched:
-    """What came of it. known, duplicates : objects that are. against : what they were compared with, in words."""
+    """What came of it, in objects. placed : with a position. against : what they were compared with, in words."""
 
     objects: int
+    placed: int
     known: int
     duplicates: int
     against: str
 
     def in_words(self) -> str:
         """What a command says of it."""
+        unplaced = self.objects - self.placed
         return (
-            f"{self.objects:,} objects compared with {self.against}: "
-            f"{self.known:,} known lenses, {self.duplicates:,} duplicates"
+            f"{self.placed:,} positions compared with {self.against}: "
+            f"known lenses {self.known:,}, duplicates {self.duplicates:,}"
+            + (f"; objects without a position {unplaced:,}" if unplaced else "")
         )
 
 
@@ -207,13 +211,17 @@ def _held(campaign: Campaign) -> contextlib.AbstractContextManager[None]:
 
 
 def _write(campaign: Campaign, radii: Radii) -> Matched:
+    for partial in campaign.path.glob(f".{campaign.crossmatch_path.name}.*.partial"):
+        partial.unlink(missing_ok=True)  # of a process that was killed
     # Stated before it is read: if the catalogue is replaced in between, the file is out of date, and not wrong.
     made = _made_of(campaign, radii)
     lenses = known_lenses_in(_known_lenses_path(campaign))
     with _catalogue(campaign.catalogue_path) as catalogue:
-        table = _matches(catalogue, lenses, radii)
+        ra_deg, dec_deg = (_degrees(catalogue, name) for name in ("ra_deg", "dec_deg"))
+        table = _matches(catalogue, ra_deg, dec_deg, lenses, radii) if catalogue else SCHEMA.empty_table()
         matched = Matched(
-            objects=catalogue.metadata.num_rows if catalogue else 0,
+            objects=len(ra_deg),
+            placed=int(np.isfinite(ra_deg + dec_deg).sum()),
             known=len(table) - table["known_lens"].null_count,
             duplicates=len(table) - table["duplicate_of"].null_count,
             against=in_words(made),
@@ -238,12 +246,15 @@ def _catalogue(path: Path) -> Iterator[pq.ParquetFile | None]:
         yield opened
 
 
-def _matches(catalogue: pq.ParquetFile | None, lenses: KnownLenses, radii: Radii) -> pa.Table:
+def _degrees(catalogue: pq.ParquetFile | None, column: str) -> Degrees:
     if catalogue is None:
-        return SCHEMA.empty_table()
-    ra_deg, dec_deg = (
-        catalogue.read(columns=[name])[name].to_numpy().astype(np.float64) for name in ("ra_deg", "dec_deg")
-    )
+        return np.empty(0)
+    return np.asarray(catalogue.read(columns=[column])[column].to_numpy(), np.float64)
+
+
+def _matches(
+    catalogue: pq.ParquetFile, ra_deg: Degrees, dec_deg: Degrees, lenses: KnownLenses, radii: Radii
+) -> pa.Table:
     first = first_of_groups(ra_deg, dec_deg, radius_arcsec=radii.duplicate_arcsec)
     lens, lens_arcsec = nearest_within(
         ra_deg, dec_deg, of=(lenses.ra_deg, lenses.dec_deg), radius_arcsec=radii.known_arcsec

@@ -70,7 +70,7 @@ def vote(client, object_id: str, **more: object) -> None:
 
 def test_a_known_lens_is_named_with_all_that_lenscat_says(campaign):
     assert bring_up_to_date(campaign) == Matched(
-        5, 3, 2, "lenscat 1.1.3 within 2 arcsec, and itself within 1 arcsec"
+        5, 4, 3, 2, "lenscat 1.1.3 within 2 arcsec, and itself within 1 arcsec"
     )
     found = rows(campaign)
     assert set(found) == {"lens", "twin", "far twin"}
@@ -117,7 +117,7 @@ def test_an_empty_campaign_has_no_matches(tmp_path):
     empty = filled_campaign(tmp_path / "empty", [])
     assert bring_up_to_date(empty).objects == 0
     empty.catalogue_path.unlink(missing_ok=True)
-    assert bring_up_to_date(empty) == Matched(0, 0, 0, bring_up_to_date(empty).against)
+    assert bring_up_to_date(empty) == Matched(0, 0, 0, 0, bring_up_to_date(empty).against)
     assert matches_of(empty)[0].num_rows == 0
 
 
@@ -163,8 +163,10 @@ def test_a_newer_lenscat_makes_it_out_of_date(campaign, tmp_path, monkeypatch):
 @pytest.mark.parametrize("content", [b"", b"PAR1 no"])
 def test_a_damaged_file_is_made_anew(campaign, content):
     campaign.crossmatch_path.write_bytes(content)
+    (campaign.path / ".crossmatch.parquet.0123.partial").write_bytes(content)  # of a process that was killed
     assert made_of_in(campaign.crossmatch_path) is None
     assert bring_up_to_date(campaign).known == 3
+    assert not list(campaign.path.glob("*.partial"))
 
 
 def test_a_file_without_our_note_is_made_anew(campaign):
@@ -196,13 +198,13 @@ def test_the_command_says_what_it_found(campaign, tmp_path, capsys):
     assert cli.main(["crossmatch", str(campaign.path)]) == 0
     said = capsys.readouterr().out
     assert (
-        "5 objects compared with lenscat 1.1.3 within 2 arcsec, and itself within 1 arcsec: "
-        "3 known lenses, 2 duplicates" in said
+        "4 positions compared with lenscat 1.1.3 within 2 arcsec, and itself within 1 arcsec: "
+        "known lenses 3, duplicates 2; objects without a position 1" in said
     )
     path = write_csv(tmp_path / "ours.csv", "name,ra,dec\nOurs,10,10\n")
     words = ["--known", str(path), "--known-radius", "0.5", "--duplicate-radius", "0.6"]
     assert cli.main(["crossmatch", str(campaign.path), *words]) == 0
-    assert "1 known lenses, 1 duplicates" in capsys.readouterr().out
+    assert "known lenses 1, duplicates 1" in capsys.readouterr().out
     path.unlink()
     assert {name: row["known_lens"] for name, row in rows(campaign).items()} == {
         "plain": "Ours",
@@ -236,7 +238,7 @@ def test_ingest_says_how_many_are_known_and_how_many_come_twice(campaign, tmp_pa
     )
     words = ["ingest", str(campaign.path), str(tmp_path / "new"), "--catalogue", str(catalogue)]
     assert cli.main([*words, "--pixel-scale", "0.1", "--workers", "0"]) == 0
-    assert "7 objects compared with lenscat 1.1.3" in capsys.readouterr().out
+    assert "6 positions compared with lenscat 1.1.3" in capsys.readouterr().out
     assert is_up_to_date(campaign)
     assert rows(campaign)["two"]["duplicate_of"] == "plain"
 
