@@ -321,6 +321,17 @@ def test_a_known_lens_and_a_duplicate_are_told_as_text_and_the_double_is_a_link(
     assert dialogs == []
 
 
+def test_a_known_lens_comes_onto_the_page_that_is_open_once_it_was_looked_up(
+    page: Page, tmp_path: Path, served: Serve
+) -> None:
+    campaign = matched_campaign(tmp_path / "c")
+    campaign.crossmatch_path.unlink()
+    open_vet(page, served(campaign).url)
+    expect(page.get_by_text("not looked up yet")).to_be_visible()
+    expect(part(page, "known-lens")).to_contain_text("probable", timeout=60_000)
+    expect(page.get_by_text("not looked up yet")).to_have_count(0)
+
+
 def test_before_the_blind_grade_the_page_tells_a_duplicate_and_no_known_lens(
     page: Page, tmp_path: Path, served: Serve
 ) -> None:

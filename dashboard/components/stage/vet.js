@@ -194,6 +194,8 @@ class Vet extends Desk {
       if (page.version !== this.queue.version) await this.scoresArrived();
       this.reached(true);
       this.show();
+      const { details } = this;
+      if (details && !details.withheld && !details.crossmatch) this.renew(details.object_id); // looked up by now, perhaps
     } catch (error) {
       if (error.status === 401) this.say("Your sign-in has ended: sign in again in a new tab (/sign-in), and go on here. Votes are kept.");
       this.reached(false);
