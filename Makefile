@@ -33,6 +33,8 @@ bench: env
 endurance: env
 	$(BIN)/python -m tests.endurance kills
 	$(BIN)/python -m tests.endurance hours 2
+	$(BIN)/python -m tests.endurance_scoring kills
+	$(BIN)/python -m tests.endurance_scoring memory 1000000
 
 screenshots: env
 	$(BIN)/python -m tests.ui.screenshots

@@ -116,7 +116,8 @@ class LiveScores:
         known = self._models.get(model_version)
         if known is None or not _continues(known, parts, catalogue):
             known = self._models[model_version] = _ModelScores(next(self._generations))
-        fresh = parts[len(known.parts) :]
+        read = set(known.parts)
+        fresh = [part for part in parts if part not in read]  # partitions land in any order
         if fresh or known.catalogue is not catalogue:
             _extend(known, fresh, catalogue)
             columns = known.columns
@@ -128,7 +129,7 @@ class LiveScores:
 def _continues(scores: _ModelScores, parts: list[Path], catalogue: Catalogue) -> bool:
     """Whether nothing that was read has changed: parts and catalogue rows were only added."""
     before = scores.catalogue
-    if scores.parts != parts[: len(scores.parts)] or scores.first_written != _first_written(scores.parts):
+    if not set(scores.parts) <= set(parts) or scores.first_written != _first_written(scores.parts):
         return False
     if before is None or before is catalogue:
         return True

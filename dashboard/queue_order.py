@@ -9,21 +9,29 @@ from numpy.typing import NDArray
 
 from dashboard.live_scores import ScoreColumns
 from data.inspection import shuffle_keys
+from data.survey_table import DISAGREEMENT, NEAR_LENS
+from data.survey_table import Order as TableOrder
 
 Key = Callable[[ScoreColumns], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Order:
-    """One order of the queue. key : the smallest comes first, NaN last; None where no score is needed."""
+    """One order of the queue. key : the smallest comes first, NaN last; None where no score is needed.
+
+    of_table : an order of the survey table, which is made again when it is out of date. needs : what it takes for the
+        table to have it.
+    """
 
     name: str
     title: str
     key: Key | None = None
+    of_table: TableOrder | None = None
+    needs: str = ""
 
     @property
     def needs_scores(self) -> bool:
-        return self.key is not None
+        return self.key is not None or self.of_table is not None
 
 
 def p_lens_of(scores: ScoreColumns) -> NDArray[np.float64]:
@@ -43,6 +51,18 @@ ORDERS: dict[str, Order] = {
         Order("p_lens", "most lens-like first", _least_likely_last),
         Order("uncertain", "least certain first", lambda scores: np.abs(p_lens_of(scores) - 0.5)),
         Order("where_why", "where and why disagree first", lambda scores: scores.where_why),
+        Order(
+            "disagree",
+            "models disagree first",
+            of_table=TableOrder(DISAGREEMENT, descending=True),
+            needs="score with a second model",
+        ),
+        Order(
+            "near",
+            "most like what was graded A or B first",
+            of_table=TableOrder(NEAR_LENS),
+            needs="score again, for features of the images to lie beside the scores",
+        ),
         Order("catalogue", "as in the catalogue"),
         Order("random", "shuffled"),
     )
@@ -56,6 +76,14 @@ def ranked(order: Order, *, count: int, scores: ScoreColumns | None, seed: int) 
     if order.name == "random":
         return np.argsort(shuffle_keys(count, seed), kind="stable")
     return np.arange(count)
+
+
+def completed(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """An order of some of so many catalogue rows, then the others as in the catalogue."""
+    rest = np.ones(count, bool)
+    rows = rows[rows < count]
+    rest[rows] = False
+    return np.concatenate([rows, np.flatnonzero(rest)])
 
 
 def seed_of(inspector: str) -> int:

@@ -118,7 +118,7 @@ def allowed_orders(session: Session) -> list[Order]:
     if session.is_blind:
         # A catalogue may be sorted by score, or hold all lenses first.
         return [ORDERS["random"]]
-    return list(ORDERS.values())
+    return [order for order in ORDERS.values() if order.of_table is None or session.state.offers(order)]
 
 
 def _order(session: Session, name: str | None) -> Order:
@@ -127,7 +127,7 @@ def _order(session: Session, name: str | None) -> Order:
         return allowed[0]
     if name not in ORDERS:
         raise BadRequestError(f"order is {name!r:.40}; expected one of {', '.join(ORDERS)}")
-    if ORDERS[name] not in allowed:
+    if ORDERS[name] not in allowed and session.is_blind:
         raise WithheldError(
             f"order {name} would tell what the network thinks before your blind grade: "
             f"choose {' or '.join(order.name for order in allowed)}"

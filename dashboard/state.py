@@ -23,7 +23,7 @@ from dashboard.live_inspections import LiveInspections
 from dashboard.live_scores import LiveScores, ScoreColumns
 from dashboard.live_table import LiveTable
 from dashboard.presenting import Presenter
-from dashboard.queue_order import Order, ranked
+from dashboard.queue_order import Order, completed, ranked
 from dashboard.secret import secret_of
 from dashboard.signing_in import SigningIn
 from dashboard.tickets import Tickets
@@ -31,9 +31,11 @@ from data.campaign import Campaign
 from data.cutout_store import CutoutStore
 from data.cutouts import Plane, planes_hash
 from data.errors import StoreError
+from data.filters import Every
 from data.label_store import LabelStore
 from data.objects import StoredObject
 from data.people_store import PeopleStore
+from data.survey_table import DISAGREEMENT, NEAR_LENS
 from lensmodel.errors import ModelError
 from lensmodel.explain import COARSE, METHODS, find_method, methods_for, store_name
 from lensmodel.models import DEFAULT_MODEL, ModelCard, model_named
@@ -265,17 +267,42 @@ class ServerState:
             return self._opened_cutouts().pixel_scale_arcsec(stored.cutout_group, band)
 
     def queue(self, order: Order, *, model_version: str | None, seed: int) -> Queue:
-        """The campaign in that order; a ranking is computed once for each state of the scores."""
+        """The campaign in that order; a ranking is computed once for each state of the scores.
+
+        Raises
+        ------
+        BadRequestError
+            If the survey table has not what the order needs.
+        ServeError
+            If there is no survey table yet.
+        """
         catalogue = self.catalogue.now()
         scores = self.scores.columns(model_version, catalogue) if model_version else None
         version = scores.version if scores else f"{catalogue.version}.0"
+        table = None if order.of_table is None else self.table.now(model_version)
+        if table is not None:
+            version = f"{version}.{table.version}"
         key = (order.name, model_version, seed, version)
         with self._lock:
             rows = self._rankings.get(key)
         if rows is None:
-            rows = ranked(order, count=len(catalogue), scores=scores, seed=seed)
+            if table is None or order.of_table is None:
+                rows = ranked(order, count=len(catalogue), scores=scores, seed=seed)
+            elif order.of_table.column not in table.kinds:
+                raise BadRequestError(f"order {order.name} is not there: {order.needs}")
+            else:
+                rows = completed(table.rows(Every(), order=order.of_table), len(catalogue))
             self._keep(key, rows)
         return Queue(catalogue, rows, scores, version)
+
+    def offers(self, order: Order) -> bool:
+        """Whether some model's survey table has what an order needs, as far as files tell; no table is made."""
+        versions = self.scored_versions()
+        if order.of_table is not None and order.of_table.column == DISAGREEMENT:
+            return len(versions) > 1
+        if order.of_table is not None and order.of_table.column == NEAR_LENS:
+            return any(self.campaign.features_path(version).is_dir() for version in versions)
+        return True
 
     def _opened_cutouts(self) -> CutoutStore:
         if self._cutouts is None:

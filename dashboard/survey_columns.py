@@ -30,6 +30,7 @@ class SurveyColumns:
         self.total = len(table)
         self.every = max(1, -(-self.total // most))
         self._columns: dict[str, Numbers] = {}
+        self._categories: dict[str, tuple[list[str], NDArray[np.uint8]]] = {}
         self._sky: tuple[SkyProjection, Numbers, Numbers] | None = None
         self._cells: NDArray[np.int32] | None = None
         self._all_on_sky: dict[int, NDArray[np.int64]] = {}
@@ -44,6 +45,20 @@ class SurveyColumns:
             if name not in self._columns:
                 self._columns |= self.table.columns([name], every=self.every)
             return self._columns[name]
+
+    def categories(self, name: str, votes: pa.Table | None = None) -> tuple[list[str], NDArray[np.uint8]]:
+        """The values of a column of text, and for each row the place of its own among them from 1, or 0.
+
+        votes : for what they come to, which is read each time; of their grades, the best first.
+        """
+        if votes is not None:
+            values = sorted(self.table.categories(name, votes))
+            return values, self.table.codes(name, values, votes, every=self.every)
+        with self._lock:
+            if name not in self._categories:
+                values = self.table.categories(name)
+                self._categories[name] = values, self.table.codes(name, values, every=self.every)
+            return self._categories[name]
 
     def sky(self) -> tuple[SkyProjection, Numbers, Numbers]:
         """A projection that has the survey in its middle, and where in it the objects are: x, y in degrees."""

@@ -19,7 +19,7 @@ REVEAL_POLICIES = ("open", "after-grade")
 
 _KEYS = (
     *("id", "title", "survey", "reveal", "quorum", "database", "models", "shown_columns", "sources"),
-    *("band_of_filter", "pixel_scale_of_source", "prior", "sign_in"),
+    *("band_of_filter", "pixel_scale_of_source", "prior", "sign_in", "cutouts"),
 )
 
 _SETTINGS = """\
@@ -34,6 +34,8 @@ quorum = {quorum}                   # independent grades per object
 # Share of lenses among the objects, for which p_lens is stated: 1e-4 on the sky, 0.1 in an enriched queue.
 # Without it, p_lens is stated for the share that the model was calibrated for.
 # prior = 0.1
+# Where the packed cutouts are, if they were copied elsewhere: an address that fsspec knows, which is only read.
+# cutouts = "s3://bucket/campaign/cutouts.zarr"
 # Where votes go: a file in this folder, or "postgresql://user@host/name".
 database = "labels.sqlite"
 # Catalogue columns that inspectors may see before their blind grade, beside magnitudes, redshifts and positions.
@@ -69,6 +71,7 @@ class Campaign:
     pixel_scales_arcsec : (source, pixel scale of its images where neither they nor a catalogue state one).
     prior : share of lenses among the objects; None if nobody stated it.
     sign_in : services by name, beside passwords.
+    cutouts_address : of an object store that the packed cutouts were copied to; empty if they are in the folder.
     shown_columns : catalogue columns that conclude nothing, and may be seen before a blind grade.
     """
 
@@ -85,6 +88,7 @@ class Campaign:
     pixel_scales_arcsec: tuple[tuple[str, float], ...] = ()
     prior: float | None = None
     sign_in: tuple[tuple[str, SignInService], ...] = ()
+    cutouts_address: str = ""
 
     @property
     def settings_path(self) -> Path:
@@ -109,6 +113,18 @@ class Campaign:
 
     def scores_path(self, model_version: str) -> Path:
         return self.path / "scores" / model_version
+
+    def mosaics_path(self, model_version: str) -> Path:
+        """Scores of positions in mosaics, of which few become objects."""
+        return self.path / "mosaics" / model_version
+
+    def features_path(self, model_version: str) -> Path:
+        """What the network made of each image, beside its scores."""
+        return self.path / "features" / model_version
+
+    def embedding_path(self, model_version: str, *, umap: bool = False) -> Path:
+        """Where each image is among the others, by its features."""
+        return self.path / "embeddings" / f"{model_version}{'.umap' if umap else ''}.parquet"
 
     def maps_path(self, model_version: str, method: str) -> Path:
         return self.path / "maps" / model_version / f"{method}.zarr"
@@ -148,10 +164,29 @@ class Campaign:
         ------
         CampaignError
             If nothing was ingested yet.
+        StoreError
+            If they are in an object store that does not answer.
         """
+        if self.cutouts_address:
+            return CutoutStore(self.cutouts_address, keep_bytes=keep_bytes)
         if not self.cutouts_path.exists():
             raise CampaignError(f"{self.path} has no cutouts yet: lensvet ingest {self.path} SOURCE")
         return CutoutStore(self.cutouts_path, keep_bytes=keep_bytes)
+
+    def cutouts_to_fill(self, table: ObjectTable) -> CutoutStore:
+        """The packed cutouts, for adding to those that a table claims.
+
+        Raises
+        ------
+        CampaignError
+            If they are in an object store.
+        """
+        if self.cutouts_address:
+            raise CampaignError(
+                f"the cutouts of {self.path} are read from {self.cutouts_address}: add to the campaign that they were "
+                "copied from, and copy them again"
+            )
+        return CutoutStore(self.cutouts_path, table.next_rows())
 
     def scored_versions(self) -> list[str]:
         """Model versions that have a finished part of scores here, the one that scored last comes last."""
@@ -226,6 +261,7 @@ def open_campaign(path: Path) -> Campaign:
         sources=tuple(values.get("sources", ())),
         pixel_scales_arcsec=tuple(values.get("pixel_scale_of_source", {}).items()),
         prior=values.get("prior"),
+        cutouts_address=values.get("cutouts", ""),
         sign_in=tuple(
             (
                 name,
@@ -336,6 +372,9 @@ def _problems(values: dict[str, object]) -> Iterator[str]:
     yield from _sign_in_problems(values.get("sign_in", {}))
     if not isinstance(values.get("database", ""), str):
         yield "database is not text"
+    address = values.get("cutouts", "")
+    if not isinstance(address, str) or (address and "://" not in address):
+        yield f"cutouts is {address!r:.80}; expected an address such as s3://bucket/cutouts.zarr"
     if values.get("survey") in SURVEYS:
         yield from _filter_problems(values.get("band_of_filter", {}), SURVEYS[str(values["survey"])])
 

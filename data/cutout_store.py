@@ -39,16 +39,24 @@ Layout = tuple[tuple[Any, ...], ...]
 class CutoutStore:
     """The packed cutouts of one campaign.
 
+    path : a folder, or an address that fsspec knows.
     next_rows : for each group, the first row that is free (`ObjectTable.next_rows`); needed to append only.
     keep_bytes : of chunks that were read lately and hold other objects that may be asked for next.
     """
 
-    def __init__(self, path: Path, next_rows: dict[str, int] | None = None, *, keep_bytes: int = 0) -> None:
+    def __init__(
+        self, path: Path | str, next_rows: dict[str, int] | None = None, *, keep_bytes: int = 0
+    ) -> None:
         self.path = path
         self._blocks: Kept[NDArray[np.float32]] | None = (
             Kept(keep_bytes, size_of=lambda block: block.nbytes) if keep_bytes else None
         )
-        self._root = zarr.open_group(path, mode="a" if next_rows is not None else "r")
+        try:
+            self._root = zarr.open_group(path, mode="a" if next_rows is not None else "r")
+        except Exception as error:  # each object store has errors of its own
+            if isinstance(path, Path):
+                raise
+            raise StoreError(f"no packed cutouts can be read at {path}: {error!r:.300}") from error
         self._next_rows = dict(next_rows or {})
         self._arrays: dict[str, zarr.Array[Any]] = {}
         self._groups: dict[str, zarr.Group] = {}
@@ -90,10 +98,20 @@ class CutoutStore:
         StoreError
             If the group has no such band.
         """
-        array = self._array(f"{group}/{band}")
-        first, last = int(rows.min()), int(rows.max()) + 1
-        block: NDArray[np.float32] = np.asarray(array[first:last])
-        return block if last - first == len(rows) and (np.diff(rows) == 1).all() else block[rows - first]
+        name = f"{group}/{band}"
+        array = self._array(name)
+        if not isinstance(self.path, Path):
+            return self._from_afar(array, rows)
+        length = array.chunks[0]
+        first = int(rows.min()) // length
+        last = min(int(rows.max()), array.shape[0] - 1) // length + 1
+        block = np.empty(((last - first) * length, *array.shape[1:]), np.float32)
+        for index in range(first, last):
+            self._chunk_into(block[(index - first) * length :][:length], name, array, index)
+        places = rows - first * length
+        if (np.diff(places) == 1).all():
+            return block[int(places[0]) : int(places[0]) + len(places)]
+        return block[places]
 
     def bands(self, group: str) -> tuple[str, ...]:
         """The bands of the objects of a group."""
@@ -133,6 +151,15 @@ class CutoutStore:
                 raise StoreError(f"{self.path} has no array {name}") from None
         return self._arrays[name]
 
+    def _from_afar(self, array: "zarr.Array[Any]", rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """From an object store, which zarr asks for all chunks at once."""
+        first = int(rows.min())
+        try:
+            block: NDArray[np.float32] = np.asarray(array[first : int(rows.max()) + 1], np.float32)
+        except OSError as error:
+            raise StoreError(f"{self.path} did not answer: {error!r:.300}") from error
+        return block[rows - first]
+
     def _plane(self, name: str, row: int) -> NDArray[np.float32]:
         array = self._array(name)
         if row >= array.shape[0]:  # appended since it was opened
@@ -148,17 +175,26 @@ class CutoutStore:
         return plane
 
     def _chunk(self, name: str, array: "zarr.Array[Any]", index: int) -> NDArray[np.float32]:
-        """A whole chunk, decoded here where it is as we write them: through zarr it takes three times as long."""
-        first = index * array.chunks[0]
-        if [type(codec) for codec in array.metadata.codecs[1:]] == [type(one) for one in _COMPRESSION]:  # type: ignore[union-attr]  # version 3
+        chunk = np.empty(array.chunks, np.float32)
+        return chunk[: self._chunk_into(chunk, name, array, index)]
+
+    def _chunk_into(self, chunk: NDArray[np.float32], name: str, array: "zarr.Array[Any]", index: int) -> int:
+        """Read a chunk, decoded here where it is as we write them: through zarr it takes three times as long.
+
+        Gives how many rows of it there are.
+        """
+        ours = [type(codec) for codec in array.metadata.codecs[1:]] == [type(one) for one in _COMPRESSION]  # type: ignore[union-attr]  # version 3
+        if ours and isinstance(self.path, Path):
             with contextlib.suppress(FileNotFoundError):
                 data = (self.path / name / "c" / str(index) / "0" / "0").read_bytes()
                 if google_crc32c.value(data[:-4]) == int.from_bytes(data[-4:], "little"):
-                    chunk = np.empty(array.chunks, "<f4")
                     blosc.decompress(data[:-4], chunk)
-                    return chunk
+                    return len(chunk)
         # A chunk that is not there, written by others, or damaged, about which zarr knows what to say.
-        return np.asarray(array[first : first + array.chunks[0]], dtype=np.float32)
+        first = index * len(chunk)
+        rows = np.asarray(array[first : first + len(chunk)], dtype=np.float32)
+        chunk[: len(rows)] = rows
+        return len(rows)
 
     def _optional(self, group: str, name: str, row: int) -> NDArray[np.float32] | None:
         try:

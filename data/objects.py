@@ -144,7 +144,7 @@ class ObjectTable:
     def rows_of(self, object_ids: Iterable[str]) -> list[StoredObject]:
         """The objects of these ids, in their order; an id that is not there is left out."""
         rows = self.row_numbers(object_ids)
-        return [_stored_object(values) for values in self.take(rows[rows >= 0]).to_pylist()]
+        return stored_objects(self.take(rows[rows >= 0]))
 
     def row_numbers(self, object_ids: Iterable[str]) -> NDArray[np.int64]:
         """The row of each id, -1 where there is none."""
@@ -201,6 +201,11 @@ class ObjectTable:
         claimed = self.table.select(["cutout_group", "cutout_row"]).group_by("cutout_group")
         largest = claimed.aggregate([("cutout_row", "max")]).to_pylist()
         return {entry["cutout_group"]: entry["cutout_row_max"] + 1 for entry in largest}
+
+
+def stored_objects(rows: pa.Table) -> list[StoredObject]:
+    """Rows of a catalogue as objects; a column that was not read is empty."""
+    return [_stored_object(values) for values in rows.to_pylist()]
 
 
 def _hashes(ids: pa.ChunkedArray | pa.Array) -> NDArray[np.uint64]:

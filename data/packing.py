@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 from data.campaign import Campaign
-from data.cutout_store import CutoutStore
 from data.cutouts import Cutout
 from data.objects import StoredObject
 
@@ -24,7 +23,7 @@ class Packer:
         self._path = campaign.catalogue_path
         self._clock = clock
         self._table = campaign.objects()
-        self._store = CutoutStore(campaign.cutouts_path, self._table.next_rows())
+        self._store = campaign.cutouts_to_fill(self._table)
         self._waiting: list[Cutout] = []
         self._waiting_bytes = 0
         self._rows: list[StoredObject] = []

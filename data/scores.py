@@ -1,14 +1,17 @@
 """Scores on disk: `scores/<model_version>/part-*.parquet`, written part by part, read with DuckDB.
 
 A part is whole or absent. An object that a network cannot score has a row too: null logit and the reason.
+`features/<model_version>/` has a part of the same name for each, written before it: what the network made of the image.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from data.files import written_atomically
 
@@ -29,13 +32,41 @@ SCORE_SCHEMA = pa.schema(
 )
 
 
-def write_part(folder: Path, rows: pa.Table) -> Path:
-    """Write one finished part after the last one there; columns and types as in `SCORE_SCHEMA`."""
-    taken = [int(part.stem.removeprefix("part-")) for part in folder.glob("part-*.parquet")]
-    path = folder / f"part-{max(taken, default=-1) + 1:06d}.parquet"
+def next_part(folder: Path) -> str:
+    """The name of the part after the last one that one process wrote; those of partitions have names of their own."""
+    numbers = (re.fullmatch(r"part-(\d{6,})", part.stem) for part in folder.glob("part-*.parquet"))
+    return f"part-{max((int(number[1]) for number in numbers if number), default=-1) + 1:06d}.parquet"
+
+
+def write_part(folder: Path, rows: pa.Table, *, name: str | None = None) -> Path:
+    """Write one finished part, after the last one there or under a name; columns and types as in `SCORE_SCHEMA`."""
+    path = folder / (name or next_part(folder))
     with written_atomically(path) as partial:
         pq.write_table(rows.select(SCORE_SCHEMA.names).cast(SCORE_SCHEMA), partial, compression="zstd")
     return path
+
+
+def write_features(
+    folder: Path, object_ids: Sequence[str], features: NDArray[np.float16], *, name: str
+) -> Path:
+    """Write what a network made of some objects: features (object, number), under the name of their part of scores."""
+    flat = pa.array(features.reshape(-1), pa.float16())
+    columns = {
+        "object_id": pa.array(object_ids, pa.string()),
+        "features": pa.FixedSizeListArray.from_arrays(flat, features.shape[1]),
+    }
+    path = folder / name
+    with written_atomically(path) as partial:
+        pq.write_table(pa.table(columns), partial, compression="zstd")
+    return path
+
+
+def read_features(part: Path) -> tuple[pa.Array, NDArray[np.float16]]:
+    """Ids of the objects of one part, and their features (object, number)."""
+    rows = pq.read_table(part, partitioning=None).combine_chunks()
+    column = rows["features"].combine_chunks()
+    flat: NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=False)
+    return rows["object_id"].combine_chunks(), flat.reshape(len(column), column.type.list_size)
 
 
 def read_part(part: Path) -> pa.Table:
@@ -54,6 +85,8 @@ def scored_ids(parts: Sequence[Path]) -> set[str]:
 
 def scores_of(parts: Sequence[Path], object_ids: Iterable[str]) -> dict[str, dict[str, object]]:
     """Score rows by object id; an object without a row is left out. A column that older parts lack is null."""
+    import duckdb  # not where scores are only written: a Dask worker that ends with it prints a page of nonsense
+
     wanted = list(object_ids)
     if not parts or not wanted:
         return {}

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.cutouts import Cutout
+from data.files import written_atomically
 from data.readers.assembly import Known
 from data.readers.mosaics import Positions
 from data.readers.parts import UNKNOWN, band_list
@@ -170,6 +172,18 @@ class SourceCatalogue:
 
     def _texts(self, name: str | None) -> list[str]:
         return ["" if value is None else str(plain_value(value)) for value in self._values(name)]
+
+
+def write_rows(catalogue: Path, rows: Sequence[int], path: Path) -> None:
+    """Write some rows of a catalogue file as a Parquet file, under the names that they have.
+
+    Raises
+    ------
+    CatalogueError
+        If it cannot be read.
+    """
+    with written_atomically(path) as partial:
+        pq.write_table(read_table(catalogue).take(pa.array(rows, pa.int64())), partial, compression="zstd")
 
 
 def described(cutout: Cutout, entry: Entry) -> Cutout:

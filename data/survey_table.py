@@ -5,7 +5,9 @@
 speaks of them.
 """
 
+import hashlib
 import json
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from data import crossmatch
 from data.campaign import Campaign
 from data.catalogue_columns import free_name
 from data.consensus import summarise
+from data.embeddings import write_embedding
 from data.files import written_atomically
 from data.filters import Condition, Every, Missing, Not, as_sql, checked, columns_of, quoted
 from data.label_store import LabelStore
@@ -34,9 +37,12 @@ VOTE_COLUMNS = tuple(_VOTE_KINDS)
 DISAGREEMENT = "disagreement"
 MEMORY = "1GB"  # of DuckDB, beyond which it writes to disk
 _ROW_GROUP = 100_000
+_LOOKED_AT = 10_000
 _SKY = ("ra_deg", "dec_deg")
 OBJECT_COLUMNS = ("object_id", *_SKY)
 CROSSMATCH_COLUMNS = (*crossmatch.HINTS, *crossmatch.DUPLICATES)
+EMBEDDINGS = (("pc1", "pc2"), ("umap1", "umap2"))
+NEAR_LENS = "near_lens"
 _SCORES = ("logit", "x_arcsec", "y_arcsec", "position_sigma_arcsec", "where_why", "bands_missing")
 _MADE_OF = b"lensvet.made_of"
 
@@ -49,17 +55,23 @@ class Order:
     descending: bool = False
 
 
-def write_survey_table(campaign: Campaign, model_version: str, path: Path, *, threads: int = 2) -> int:
-    """Write the table of one model, whole or not at all; how many rows it has.
+def write_survey_table(
+    campaign: Campaign, model_version: str, path: Path, *, lenses: Sequence[str] = (), threads: int = 2
+) -> int:
+    """Write the table of one model, whole or not at all, and the embedding that it joins; how many rows it has.
 
     p_lens is at the campaign's prior. Other models' p_lens stand beside it, named `p_lens_` and the version, and
     `disagreement`, the difference of the largest and the smallest. The crossmatch is brought up to date first.
+    lenses : ids graded so, for `near_lens`.
     """
     # Stated before it is read: what comes in between makes the table out of date, and not wrong.
-    made = made_of(campaign, model_version)
+    made = made_of(campaign, model_version, lenses=len(lenses))
     crossmatch.bring_up_to_date(campaign)
+    write_embedding(campaign, model_version, campaign.embedding_path(model_version), lenses=lenses)
     with written_atomically(path) as partial, duckdb.connect() as connection:
-        connection.execute(f"SET threads = {threads}; SET memory_limit = '{MEMORY}'")
+        memory_mb = max(1000, pq.read_metadata(campaign.catalogue_path).num_rows // 25_000)
+        connection.execute(f"SET threads = {threads}; SET memory_limit = '{memory_mb}MB'")
+        connection.execute("SET preserve_insertion_order = false")  # it is ordered by score
         connection.execute(f"SET temp_directory = '{_in_sql(path.parent / '.spill')}'")
         plain = partial.with_name(f"{partial.name}.plain")
         try:
@@ -72,15 +84,23 @@ def write_survey_table(campaign: Campaign, model_version: str, path: Path, *, th
             plain.unlink(missing_ok=True)
 
 
-def made_of(campaign: Campaign, model_version: str) -> str:
-    """What a table is made of, as a text: it is made anew when this is another one."""
+def made_of(campaign: Campaign, model_version: str, *, lenses: int = 0) -> str:
+    """What a table is made of, as a text: it is made anew when this is another one.
+
+    lenses : how many are graded so; a table is not made anew for each of many.
+    """
     parts = {
         version: [(part.name, part.stat().st_mtime_ns) for part in campaign.score_parts(version)]
         for version in campaign.scored_versions()
     }
     catalogue = campaign.catalogue_path
     stamp = catalogue.stat().st_mtime_ns if catalogue.exists() else None
-    return json.dumps([model_version, stamp, campaign.prior, parts, crossmatch.made_of(campaign)])
+    umap = campaign.embedding_path(model_version, umap=True)
+    drawn = umap.stat().st_mtime_ns if umap.exists() else None
+    graded = round(10 * math.log2(1 + lenses))
+    return json.dumps(
+        [model_version, stamp, campaign.prior, parts, drawn, graded, crossmatch.made_of(campaign)]
+    )
 
 
 def made_of_in(path: Path) -> str | None:
@@ -116,11 +136,12 @@ def kinds_with_votes(table: "SurveyTable") -> dict[str, str]:
 class SurveyTable:
     """Questions to a table that `write_survey_table` wrote. Safe from several threads.
 
-    votes : of `votes_table`, None where a question may not speak of votes.
+    votes : of `votes_table`, None where a question may not speak of votes. version : changes with what it is made of.
     """
 
     def __init__(self, path: Path, *, threads: int = 2) -> None:
         self.path = path
+        self.version = hashlib.blake2b((made_of_in(path) or "").encode(), digest_size=4).hexdigest()
         self._connection = duckdb.connect()
         self._connection.execute(f"SET threads = {threads}; SET memory_limit = '{MEMORY}'")
         self._connection.execute("SET parquet_metadata_cache = true")
@@ -210,6 +231,45 @@ class SurveyTable:
             for name in names
         }
 
+    def categories(self, column: str, votes: pa.Table | None = None, *, most: int = 12) -> list[str]:
+        """The values of a column of text, most frequent first; none if there are more than `most`."""
+        source = self._joined({column}, votes)
+        with self._cursor() as cursor:
+            if votes is not None:
+                cursor.register("votes", votes)
+            name = quoted(column)
+            first = f"SELECT count(DISTINCT {name}) FROM (SELECT {name} FROM {source} LIMIT {_LOOKED_AT})"
+            if cursor.execute(first).fetchall()[0][0] > most:  # ids, say: not all of them are counted
+                return []
+            grouped = f"SELECT {name} FROM {source} WHERE {name} IS NOT NULL GROUP BY ALL"
+            sql = f"{grouped} ORDER BY count(*) DESC, 1 LIMIT {most + 1:d}"
+            found = [str(row[0]) for row in cursor.execute(sql).fetchall()]
+        return found if len(found) <= most else []
+
+    def codes(
+        self, column: str, values: Sequence[str], votes: pa.Table | None = None, *, every: int = 1
+    ) -> NDArray[np.uint8]:
+        """For every so many rows of the file, the place of the value of a column of text among some, from 1; else 0."""
+        source = self._joined({column}, votes)
+        with self._cursor() as cursor:
+            if votes is not None:
+                cursor.register("votes", votes)
+            wanted = f"{_PLACE}, list_position($values, {quoted(column)})::UTINYINT"
+            sql = f"SELECT {wanted} FROM {source} WHERE {quoted(column)} IS NOT NULL"
+            found = cursor.execute(sql, {"values": list(values)}).fetchnumpy()
+        places, numbers = found.values()
+        codes = np.zeros(-(-len(self) // every), np.uint8)
+        kept = np.asarray(places) % every == 0
+        codes[np.asarray(places)[kept] // every] = np.ma.filled(np.ma.asarray(numbers), 0)[kept]
+        return codes
+
+    def _joined(self, named: set[str], votes: pa.Table | None) -> str:
+        return (
+            "survey JOIN votes USING (object_id)"
+            if votes is not None and named - set(self.kinds)
+            else "survey"
+        )
+
     def _asked(
         self,
         wanted: str,
@@ -241,6 +301,8 @@ def _select(campaign: Campaign, model_version: str) -> str:
     """The query that makes a table; what is missing is NULL in it, never NaN or empty text."""
     versions = [model_version, *(one for one in campaign.scored_versions() if one != model_version)]
     p_lens = [_p_lens(campaign, version, f"s{n}") for n, version in enumerate(versions)]
+    files = (campaign.embedding_path(model_version, umap=umap) for umap in (False, True))
+    embeddings = [file for file in files if file.exists()]
     columns = [
         f"c.file_row_number AS {ROW}",
         *(_there("c", name, pa.float64() if name in _SKY else pa.string()) for name in OBJECT_COLUMNS),
@@ -256,11 +318,16 @@ def _select(campaign: Campaign, model_version: str) -> str:
             else []
         ),
         *(f"m.{name} AS {name}" for name in CROSSMATCH_COLUMNS),
+        *(f"e{n}.{name}" for n, file in enumerate(embeddings) for name in pq.read_schema(file).names[1:]),
         *_surveys_own(pq.read_schema(campaign.catalogue_path)),
     ]
     joins = [
         f"LEFT JOIN ({_scores_of(campaign, version)}) s{n} ON s{n}.object_id = c.object_id"
         for n, version in enumerate(versions)
+    ]
+    joins += [
+        f"LEFT JOIN read_parquet('{_in_sql(file)}') e{n} ON e{n}.object_id = c.object_id"
+        for n, file in enumerate(embeddings)
     ]
     return f"""
         SELECT {", ".join(columns)}
@@ -273,6 +340,7 @@ def _select(campaign: Campaign, model_version: str) -> str:
 def _surveys_own(schema: pa.Schema) -> list[str]:
     """The catalogue's own columns of numbers and text; one whose name is taken gets the prefix `cat_`."""
     taken = [ROW, *OBJECT_COLUMNS, "p_lens", *_SCORES, DISAGREEMENT, *CROSSMATCH_COLUMNS, *VOTE_COLUMNS]
+    taken += [NEAR_LENS, *(name for pair in EMBEDDINGS for name in pair)]
     columns = []
     for field in schema:
         if field.name not in STORAGE_COLUMNS and _is_plain(field.type):

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 import pyarrow.compute as pc
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from data.cutout_store import CutoutStore
@@ -56,13 +57,21 @@ def steps(
     ids, groups = objects.table["object_id"], objects.table["cutout_group"]
     rows = objects.table["cutout_row"].to_numpy()
     for group in pc.unique(groups).to_pylist():
-        chunk = store.chunk_length(group)
-        chunks_per_step = max(1, round(number / chunk))
         members = np.flatnonzero(pc.equal(groups, group).to_numpy())
         members = members[np.argsort(rows[members], kind="stable")]
-        step = -(-(rows[members] // chunk) // chunks_per_step)
+        step = step_of(rows[members], store.chunk_length(group), number=number)
         for some in np.split(members, np.flatnonzero(np.diff(step)) + 1):
             yield objects.rows_of(ids.take(some).to_pylist())
+
+
+def step_of(rows: NDArray[np.int64], chunk: int, *, number: int = OBJECTS_PER_STEP) -> NDArray[np.int64]:
+    """In which step of its group each row of the store is scored, from 0; chunk : rows of one chunk."""
+    return -(-(rows // chunk) // chunks_per_step(chunk, number=number))
+
+
+def chunks_per_step(chunk: int, *, number: int = OBJECTS_PER_STEP) -> int:
+    """How many chunks a step takes, after the first step, which is one chunk."""
+    return max(1, round(number / chunk))
 
 
 def read_batch(card: ModelCard, store: PlaneSource, objects: list[StoredObject]) -> Batch:

@@ -1,51 +1,82 @@
-"""Packed cutouts become scores: judged in batches, written part by part, resumed.
+"""Packed cutouts become scores in one process: judged in batches, written part by part, resumed.
 
 A killed run loses its last second at most; the next one scores the same batches again, to the same numbers.
+`lensmodel.survey_scoring` does the same on many.
 """
 
-import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from data.campaign import Campaign
 from data.files import held_alone
-from data.objects import ObjectTable, StoredObject
-from data.scores import SCORE_SCHEMA, scored_ids, write_part
+from data.objects import ObjectTable
+from data.scores import SCORE_SCHEMA, next_part, scored_ids, write_features, write_part
 from lensmodel import Progress
-from lensmodel.batches import images_at_once, read_batch, side_by_side, steps
+from lensmodel.batches import side_by_side, steps
 from lensmodel.errors import ModelError
-from lensmodel.explain.agreement import where_why
 from lensmodel.models import ModelCard, check_survey, load_network, write_card
-from lensmodel.networks import LensNetwork, NetworkOutput
-from lensmodel.preprocessing import Field, PlaneSource, bands_missing, field_of
+from lensmodel.verdicts import Scored, ScoreRow, score_rows
 
 SECONDS_PER_PART = 1.0
+_LARGEST_HALF = float(np.finfo(np.float16).max)
 
-ScoreRow = dict[str, object]
 
-
-@dataclass(frozen=True)
-class ScoringReport:
-    """What a run did: objects scored, refused with a reason, and left alone since they had a row.
+@dataclass
+class Tally:
+    """Objects scored, and refused with a reason.
 
     reasons : of the refused ones, and how often each was given. bands_missing : how often which bands were not there.
     """
 
-    scored: int
-    refused: int
-    already_there: int
-    seconds: float
+    scored: int = 0
+    refused: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     bands_missing: Counter[str] = field(default_factory=Counter)
+
+    def add(self, rows: Iterable[ScoreRow]) -> None:
+        """Count these rows."""
+        for row in rows:
+            if "logit" not in row:
+                self.refused += 1
+                self.reasons[str(row["reason"])] += 1
+                continue
+            self.scored += 1
+            if row.get("bands_missing"):
+                self.bands_missing[str(row["bands_missing"])] += 1
+
+    def add_tally(self, other: "Tally") -> None:
+        """Count what another one counted."""
+        self.scored += other.scored
+        self.refused += other.refused
+        self.reasons += other.reasons
+        self.bands_missing += other.bands_missing
+
+
+@dataclass(frozen=True)
+class ScoringReport:
+    """What a run did, and how many objects it left alone since they had a row."""
+
+    tally: Tally
+    already_there: int
+    seconds: float
+
+    @property
+    def scored(self) -> int:
+        return self.tally.scored
+
+    @property
+    def refused(self) -> int:
+        return self.tally.refused
 
 
 def score(
@@ -77,123 +108,69 @@ def score(
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     folder = campaign.scores_path(card.version)
     with held_alone(folder / ".lock", doing="scoring"):
-        _remove_leftovers(folder)
-        write_card(card, folder / "model.json")  # whose scores these are, for whoever reads them elsewhere
+        prepare(campaign, card)
         objects = campaign.objects()
         waiting = _without(objects, scored_ids(campaign.score_parts(card.version)))
-        parts = _Parts(folder)
+        parts = _Parts(campaign, card.version)
         try:
             work = partial(score_rows, network, card, store, batch_size)
-            for rows in side_by_side(work, steps(store, waiting)):
-                parts.add(rows)
+            for scored in side_by_side(work, steps(store, waiting)):
+                parts.add(scored)
                 if on_progress is not None:
-                    on_progress(Progress(parts.scored + parts.refused, len(waiting)))
+                    on_progress(Progress(parts.tally.scored + parts.tally.refused, len(waiting)))
                 if stop is not None and stop():
                     break
         finally:
             parts.flush()
-    already_there = len(objects) - len(waiting)
-    seconds = time.monotonic() - started
-    return ScoringReport(
-        parts.scored, parts.refused, already_there, seconds, parts.reasons, parts.bands_missing
-    )
+    return ScoringReport(parts.tally, len(objects) - len(waiting), time.monotonic() - started)
 
 
-@torch.inference_mode()
-def score_rows(
-    network: LensNetwork,
-    card: ModelCard,
-    store: PlaneSource,
-    batch_size: int | None,
-    objects: list[StoredObject],
-) -> list[ScoreRow]:
-    """A row for each of these objects of one group: scores, or the reason why there are none."""
-    batch = read_batch(card, store, objects)
-    rows: list[ScoreRow] = [
-        {"object_id": stored.object_id, "reason": reason}
-        for stored, reason in zip(batch.objects, batch.reasons, strict=True)
-    ]
-    if batch.flux is None:
-        return rows
-    field = field_of(card, store, batch.group)
-    verdicts: list[ScoreRow] = []
-    at_once = batch_size or images_at_once(network, len(card.bands), field.shape)
-    for flux in torch.split(batch.flux, at_once):
-        verdicts += judged(network, card, flux, field)[0]
-    missing = bands_missing(card, batch.flux)
-    for index, verdict, lacking in zip(batch.seen, verdicts, missing, strict=True):
-        rows[index] |= verdict | _on_the_sky(batch.objects[index], verdict)
-        rows[index]["bands_missing"] = lacking if "logit" in verdict else None
-    return rows
+def prepare(campaign: Campaign, card: ModelCard) -> None:
+    """Clear away half-written parts of a killed run, and note whose scores these are; for who holds the lock."""
+    for folder in (campaign.scores_path(card.version), campaign.features_path(card.version)):
+        for leftover in folder.glob(".part-*.partial"):
+            leftover.unlink(missing_ok=True)
+    write_card(card, campaign.scores_path(card.version) / "model.json")
 
 
-@torch.inference_mode()
-def judged(
-    network: LensNetwork, card: ModelCard, flux: Tensor, field: Field
-) -> tuple[list[ScoreRow], NetworkOutput]:
-    """The columns of each image that the network alone says, and all that it said of them.
+def write_scored(campaign: Campaign, model_version: str, steps: list[Scored], *, name: str) -> Path:
+    """Write what was said of some objects: their features, then the part that makes them count."""
+    rows = [row for step in steps for row in step.rows]
+    seen = [step for step in steps if step.features is not None]
+    if seen:
+        ids = [str(step.rows[index]["object_id"]) for step in seen for index in step.seen]
+        features = np.concatenate([_half(step) for step in seen])
+        write_features(campaign.features_path(model_version), ids, features, name=name)
+    table = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA)
+    return write_part(campaign.scores_path(model_version), table, name=name)
 
-    flux : (object, band, y, x) of a field, as `lensmodel.preprocessing.flux_batch` gives it.
-    """
-    normalised = network.normalise(flux).contiguous(memory_format=torch.channels_last)
-    output: NetworkOutput = network(normalised)
-    agreement = where_why(network, card, output, flux, field.shape)
-    return _verdicts(output, agreement, field), output
+
+def _half(step: Scored) -> NDArray[np.float16]:
+    assert step.features is not None
+    return step.features.float().clamp(-_LARGEST_HALF, _LARGEST_HALF).half().numpy()
 
 
 class _Parts:
-    """Rows on their way to disk: written about every second, the first ones at once."""
+    """Objects on their way to disk: written about every second, the first ones at once."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._rows: list[ScoreRow] = []
+    def __init__(self, campaign: Campaign, model_version: str) -> None:
+        self._campaign, self._version = campaign, model_version
+        self._steps: list[Scored] = []
         self._due = 0.0
-        self.scored = 0
-        self.refused = 0
-        self.reasons: Counter[str] = Counter()
-        self.bands_missing: Counter[str] = Counter()
+        self.tally = Tally()
 
-    def add(self, rows: list[ScoreRow]) -> None:
-        self._rows += rows
-        scored = sum("logit" in row for row in rows)
-        self.scored += scored
-        self.refused += len(rows) - scored
-        self.reasons.update(str(row["reason"]) for row in rows if "logit" not in row)
-        self.bands_missing.update(str(row["bands_missing"]) for row in rows if row.get("bands_missing"))
+    def add(self, step: Scored) -> None:
+        self._steps.append(step)
+        self.tally.add(step.rows)
         if time.monotonic() >= self._due:
             self.flush()
 
     def flush(self) -> None:
-        if self._rows:
-            write_part(self._folder, pa.Table.from_pylist(self._rows, schema=SCORE_SCHEMA))
-        self._rows = []
+        if self._steps:
+            name = next_part(self._campaign.scores_path(self._version))
+            write_scored(self._campaign, self._version, self._steps, name=name)
+        self._steps = []
         self._due = time.monotonic() + SECONDS_PER_PART
-
-
-def _verdicts(output: NetworkOutput, agreement: Tensor | None, field: Field) -> list[ScoreRow]:
-    """The columns of each object; positions from the centre of the cutout, not of the field."""
-    logit = output.logit.double()
-    columns = {
-        "logit": logit,
-        "p_lens": logit.sigmoid(),
-        "x_arcsec": None if output.x_arcsec is None else output.x_arcsec.double() + field.x_arcsec,
-        "y_arcsec": None if output.y_arcsec is None else output.y_arcsec.double() + field.y_arcsec,
-        "position_sigma_arcsec": output.position_sigma_arcsec,
-        "where_why": agreement,
-    }
-    given = {name: values.tolist() for name, values in columns.items() if values is not None}
-    rows = [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
-    no_number: ScoreRow = {"reason": "the network's answer is not a number"}
-    return [row if all(map(math.isfinite, row.values())) else no_number for row in rows]
-
-
-def _on_the_sky(stored: StoredObject, verdict: ScoreRow) -> ScoreRow:
-    """Where a predicted position is on the sky, if the cutout's place there is known."""
-    sky = stored.sky
-    if sky is None or "x_arcsec" not in verdict:
-        return {}
-    ra_deg, dec_deg = sky.sky_of(verdict["x_arcsec"], verdict["y_arcsec"])  # type: ignore[arg-type]  # floats
-    return {"ra_deg": float(ra_deg), "dec_deg": float(dec_deg)}
 
 
 def _without(objects: ObjectTable, done: set[str]) -> ObjectTable:
@@ -202,9 +179,3 @@ def _without(objects: ObjectTable, done: set[str]) -> ObjectTable:
         return objects
     is_done = pc.is_in(objects.table["object_id"], value_set=pa.array(sorted(done), pa.string()))
     return ObjectTable(objects.table.filter(pc.invert(is_done)))
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Half-written parts of a killed run; nobody else writes here, since we hold the lock."""
-    for leftover in folder.glob(".part-*.partial"):
-        leftover.unlink()

@@ -1,14 +1,18 @@
 """`GET queue`: orders, paging, what is left to do, while scores arrive."""
 
+import math
 import uuid
 
+import numpy as np
 import pytest
 
 from dashboard.queue_order import ORDERS
+from data.scores import write_features
 from lensmodel.models import default_model
 from tests.fixtures.campaigns import MODEL, add_objects, add_scores, filled_campaign
 from tests.fixtures.servers import API, as_inspector, running_server
 
+SCORED_ORDERS = [name for name, order in ORDERS.items() if order.of_table is None]
 LOGITS = {"a": -3.0, "b": 2.0, "c": 0.1, "d": 5.0}
 
 
@@ -20,9 +24,9 @@ def client(tmp_path):
         yield client
 
 
-def queue(client, **parameters: object) -> dict:
+def queue(client, status: int = 200, **parameters: object) -> dict:
     answer = client.get(f"{API}/queue", params=parameters)
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == status, answer.text
     return answer.json()
 
 
@@ -62,12 +66,43 @@ def test_objects_that_arrive_later_are_listed(client):
     assert page["total"] == 7
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", SCORED_ORDERS)
 def test_pages_of_every_order_join_without_gap_or_repeat(client, order: str):
     add_scores(client.campaign, LOGITS)
     joined = [i for offset in range(0, 6, 2) for i in ids(queue(client, order=order, offset=offset, limit=2))]
     assert joined == ids(queue(client, order=order, limit=100))
     assert sorted(joined) == list("abcdef")
+
+
+def test_objects_on_which_models_disagree_come_first(client):
+    add_scores(client.campaign, LOGITS)
+    other = {"a": LOGITS["a"], "b": LOGITS["b"] + 0.1, "c": -LOGITS["c"] + 4.0}
+    add_scores(client.campaign, other, model="ou-66-89abcdef")
+    apart = {i: abs(1 / (1 + math.exp(-other[i])) - 1 / (1 + math.exp(-LOGITS[i]))) for i in other}
+    page = queue(client, order="disagree", model=MODEL)
+    assert ids(page)[:3] == sorted(apart, key=apart.get, reverse=True)
+    assert sorted(ids(page)) == list("abcdef")
+    offered = [order["name"] for order in client.get(f"{API}/campaign").json()["orders"]]
+    assert "disagree" in offered
+    assert "near" not in offered
+
+
+def test_objects_like_those_graded_as_lenses_come_first(client):
+    post(client, "e", "A")
+    places = {name: float(place) for place, name in enumerate("abcdef")}
+    features = np.array([[place, place**2, 1.0] for place in places.values()], np.float16)
+    write_features(client.campaign.features_path(MODEL), list(places), features, name="part-000000.parquet")
+    add_scores(client.campaign, LOGITS)
+    page = queue(client, order="near", show="all")
+    assert ids(page)[0] in ("d", "f")
+    assert ids(page)[-2:] == ["a", "e"]  # the farthest, and the lens itself
+    assert "near" in [order["name"] for order in client.get(f"{API}/campaign").json()["orders"]]
+
+
+def test_an_order_that_is_not_there_says_what_it_needs(client):
+    add_scores(client.campaign, LOGITS)
+    assert "score with a second model" in queue(client, order="disagree", status=422)["detail"]
+    assert "for features of the images" in queue(client, order="near", status=422)["detail"]
 
 
 def test_what_was_decided_leaves_what_is_to_do(client):
@@ -136,7 +171,7 @@ def test_the_campaign_names_every_choice_of_the_page(client):
     assert campaign["bands"] == ["VIS", "Y", "J", "H"]
     assert campaign["composite"] == ["H", "J", "VIS"]
     assert [grade["id"] for grade in campaign["grades"]] == ["A", "B", "C", "X"]
-    assert [order["name"] for order in campaign["orders"]] == list(ORDERS)
+    assert [order["name"] for order in campaign["orders"]] == SCORED_ORDERS
     assert [model["version"] for model in campaign["models"]] == [MODEL]
     assert {"name", "title", "shows", "cannot_say", "unit", "signed", "has_coarse"} == set(
         campaign["methods"][0]

@@ -4,8 +4,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections import Counter
-from typing import ClassVar
 
 import httpx
 import psutil
@@ -16,6 +14,7 @@ from dashboard.commands import COMMANDS
 from data.campaign import open_campaign
 from data.cutouts import Cutout
 from data.errors import CampaignError
+from lensmodel.scoring import ScoringReport, Tally
 from tests.fixtures.campaigns import add_scores, filled_campaign
 from tests.fixtures.networks import added_model, evidence_model
 from tests.fixtures.odd_files import picture, write_fits
@@ -245,7 +244,7 @@ def test_the_demo_says_where_it_is_once_it_answers_and_ends_with_all_its_childre
 def test_following_stops_on_ctrl_c_with_exit_code_0(tmp_path, monkeypatch, capsys):
     campaign = filled_campaign(tmp_path / "c", ["a"], size_px=4)
     rounds = []
-    monkeypatch.setattr("dashboard.commands.score._score", lambda *_: rounds.append(1) or REPORT)
+    monkeypatch.setattr("dashboard.commands.score._score", lambda *_, **__: rounds.append(1) or REPORT)
     monkeypatch.setattr("dashboard.commands.score.time.sleep", interrupt_on_second_call())
     monkeypatch.setattr("lensmodel.models.default_model", lambda: CARD)
     assert run("score", campaign.path, "--follow") == 0
@@ -268,10 +267,7 @@ class CARD:
     title = "Evidence network"
 
 
-class REPORT:
-    reasons: ClassVar = Counter()
-    bands_missing: ClassVar = Counter({"Y,J,H": 1})
-    scored, refused, already_there, seconds = 1, 0, 0, 0.1
+REPORT = ScoringReport(Tally(scored=1), already_there=0, seconds=0.1)
 
 
 def interrupt_on_second_call():

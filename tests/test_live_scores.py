@@ -44,6 +44,21 @@ def test_only_new_parts_are_read(live, monkeypatch):
     assert read == [first, second]
 
 
+def test_a_part_that_lands_out_of_order_is_the_only_one_read(live, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        live_scores, "_read", lambda part, inner=live_scores._read: read.append(part) or inner(part)
+    )
+    last = add_scores(live[0], {"c": 1.0})
+    last = last.rename(last.with_name("part-66x66-0a1b-0000000064-0000000127.parquet"))
+    assert logits(live) == [-99.0, -99.0, 1.0]
+    first = add_scores(live[0], {"a": 2.0})
+    assert logits(live) == [2.0, -99.0, 1.0]
+    assert read == [last, first]
+    assert sorted(read) == [first, last]
+    assert live[2].row(MODEL, live[1].now(), "c")["logit"] == 1.0
+
+
 def test_the_version_changes_with_each_part_and_with_the_catalogue(live):
     campaign, catalogue, scores = live
     seen = {scores.columns(MODEL, catalogue.now()).version}

@@ -5,42 +5,7 @@ import pytest
 from astropy.io import fits
 
 from data.ingest import ingest
-
-SCALE_DEG = 0.1 / 3600
-CENTRE = (150.0, 2.0)
-
-
-def write_tile(path, values, *, band="VIS", crval=CENTRE, compressed=False, extension=""):
-    """A tile whose middle is at `crval`."""
-    height, width = values.shape
-    header = fits.Header({"FILTER": band, "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN"})
-    header.update(
-        {"CRVAL1": crval[0], "CRVAL2": crval[1], "CRPIX1": (width + 1) / 2, "CRPIX2": (height + 1) / 2}
-    )
-    header.update({"CD1_1": -SCALE_DEG, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": SCALE_DEG, "MAGZERO": 24.6})
-    make = fits.CompImageHDU if compressed else fits.ImageHDU
-    hdu = make(values, header, name=extension) if extension or compressed else fits.PrimaryHDU(values, header)
-    fits.HDUList([hdu] if not extension and not compressed else [fits.PrimaryHDU(), hdu]).writeto(path)
-    return path
-
-
-def tile(height=600, width=700, seed=0):
-    return np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
-
-
-def sky_at(x, y, shape=(600, 700)):
-    """Position of a pixel of a tile, close enough for rounding to that pixel."""
-    height, width = shape
-    dec = CENTRE[1] + (y - (height - 1) / 2) * SCALE_DEG
-    return CENTRE[0] - (x - (width - 1) / 2) * SCALE_DEG / np.cos(np.radians(dec)), dec
-
-
-def write_catalogue(path, places):
-    lines = ["object_id,ra,dec,mag"] + [
-        f"{name},{ra:.9f},{dec:.9f},20.5" for name, (ra, dec) in places.items()
-    ]
-    path.write_text("\n".join(lines))
-    return path
+from tests.fixtures.tiles import CENTRE, sky_at, tile, write_catalogue, write_tile
 
 
 def test_positions_are_cut_from_every_band_and_edges_are_nan(campaign, tmp_path):

@@ -141,8 +141,8 @@ class _Points(LensNetwork):
     def normalise(self, flux):
         return flux
 
-    def forward(self, normalised):
-        ones = torch.ones(len(normalised))
+    def judge(self, feature_map):
+        ones = torch.ones(len(feature_map))
         return NetworkOutput(self.logit * ones, 2 * ones, ones, 0.3 * ones)
 
 
@@ -208,7 +208,7 @@ def test_objects_that_lack_bands_are_judged_without_them_and_it_is_said(campaign
     card = evidence_model(tmp_path)
     report = score(campaign, card)
     assert (report.scored, report.refused) == (4, 2)
-    assert report.bands_missing == {"Y,J,H": 1, "Y,J": 1, "Y": 1}
+    assert report.tally.bands_missing == {"Y,J,H": 1, "Y,J": 1, "Y": 1}
     rows, _ = rows_of(campaign, card)
     assert {name: row["bands_missing"] for name, row in rows.items()} == {
         "whole": None, "vis": "Y,J,H", "vis and h": "Y,J", "dark": "Y", "empty": None, "other": None,

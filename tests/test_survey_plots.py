@@ -66,8 +66,22 @@ def test_a_weight_colours_by_its_mean():
     x = y = np.array([0.5, 0.5, 1.5], np.float32)
     weight = np.array([0.0, 1.0, np.nan], np.float32)
     made = survey.scatter(x, y, View(0, 2, 0, 2, 2, 2), weight=weight, limits=(0.0, 1.0))
-    assert tuple(made.pixels[0, 0, :3]) == tuple(survey.COLOURS[127])
+    assert tuple(made.pixels[0, 0, :3]) == tuple(survey.COLOURS[(len(survey.COLOURS) - 1) // 2])
     assert tuple(made.pixels[1, 1, :3]) == (128, 128, 128)  # there, but without the weight
+
+
+def test_a_pixel_has_the_colour_of_the_category_that_most_are_of():
+    x = np.array([0.5, 0.5, 0.5, 1.5, 0.5], np.float32)
+    y = np.array([0.5, 0.5, 0.5, 0.5, 1.5], np.float32)
+    codes = np.array([1, 2, 2, 1, 0], np.uint8)
+    view = View(0, 2, 0, 2, 2, 2)
+    made = survey.by_category(x, y, view, codes, ["#ff0000", "#0000ff"]).pixels
+    assert made[0, 0].tolist() == [0, 0, 255, 255]
+    assert made[0, 1].tolist() == [255, 0, 0, 255]
+    assert made[1, 0, :3].tolist() == [128, 128, 128]
+    assert made[1, 1].tolist() == [0, 0, 0, 0]
+    masked = survey.by_category(x, y, view, codes, ["#ff0000", "#0000ff"], mask=codes != 2).pixels
+    assert masked[0, 0].tolist() == [255, 0, 0, 255]
 
 
 def test_where_there_are_few_objects_each_is_drawn_larger():

@@ -144,3 +144,16 @@ def test_names_with_quotes_and_a_folder_with_one_are_no_sql(tmp_path):
     assert ids(opened, f"`{odd}` > 2") == ["three", "four"]
     assert ids(opened, order=Order(odd, descending=True)) == ["four", "three", "two", "one"]
     assert pq.read_metadata(campaign.table_path("unscored")).num_rows == 4
+
+
+def test_categories_are_columns_of_a_few_texts_and_what_votes_come_to(campaign, table):
+    assert table.categories("cat_Grade") == ["x", "y"]
+    assert table.categories("object_id", most=3) == []
+    by_row = dict(zip(ids(table), table.codes("cat_Grade", ["x", "y"]).tolist(), strict=True))
+    assert by_row == {"one": 1, "two": 0, "three": 0, "four": 2}
+    with LabelStore.open(campaign.database_url) as labels:
+        labels.add(a_vote(object_id="three", inspector="Ada", grade="B"))
+        votes = votes_table(labels)
+    assert table.categories("grade", votes) == ["B"]
+    by_row = dict(zip(ids(table), table.codes("grade", ["A", "B"], votes).tolist(), strict=True))
+    assert by_row == {"one": 0, "two": 0, "three": 2, "four": 0}

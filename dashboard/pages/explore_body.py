@@ -13,23 +13,21 @@ import panel as pn
 from bokeh.document import Document
 from markupsafe import Markup
 
+from dashboard.pages import explore_drawing as drawing
 from dashboard.pages.body import PageBody
 from dashboard.pages.why import html, wrapped
 from dashboard.pages.why_body import menu
 from dashboard.plots import survey
-from dashboard.plots.survey_figures import HEIGHT_PX, WIDTH_PX, Box, Plot, bars, nothing, picture, sky
+from dashboard.plots.survey_figures import Box, Plot, Rest
 from dashboard.plots.thumbnails import thumbnail
 from dashboard.selecting import keep
 from dashboard.state import ServerState
-from dashboard.survey_columns import CELL_ORDER, Mask, SurveyColumns
+from dashboard.survey_columns import Mask, SurveyColumns
 from data.errors import LensVetError
 from data.filters import Comparison, Condition, Every, Some, columns_of, in_words, parsed, within
 from data.selections import Selection
 from data.survey_table import VOTE_COLUMNS
 
-SCORE = "logit"
-BINS = 120
-_COMPONENTS = {"x": "first principal component", "y": "second principal component"}
 REACH_PX = 8
 # Two rows that fill the window; Panel's columns begin with a button that would take the first place.
 _GRID = """
@@ -38,8 +36,8 @@ _GRID = """
 .scroll-button { display: none }
 """
 _CARD = ":host { display: grid; grid-template-rows: auto minmax(0, 1fr) } .scroll-button { display: none }"
-_TITLES = {"sky": "Sky", "scatter": "One against another", "scores": "Scores", "embedding": "Embedding"}
 _POINT = Markup('<p class="dim">Click a point to see the object. Drag a box to select; the wheel zooms.</p>')
+GRADE = "grade"  # what the votes come to
 _NO_COLOUR = "how many there are"
 _NOT_PLOTTED = ("row",)
 # What is done with a selection: address, name, words.
@@ -96,7 +94,7 @@ class ExploreBody(PageBody):
             align="end",
             margin=(4, 14, 4, 0),
         )
-        self._kept, self._object = html(""), html(_POINT)
+        self._kept, self._object, self._hover = html(""), html(_POINT), html("")
         self._figures = pn.Column(stylesheets=[_GRID], sizing_mode="stretch_width", margin=(4, 0))
         self._keys: dict[str, pn.pane.HTML] = {}
         self._watch()
@@ -115,6 +113,7 @@ class ExploreBody(PageBody):
                 margin=0,
             ),
             self._figures,
+            self._hover,
         ]
 
     def begin(self) -> None:
@@ -142,38 +141,47 @@ class ExploreBody(PageBody):
             )
             return
         self._columns = found
+        self._state.table.embed(self._model.value or None)
         await self._made(found.sky)
-        await self._put(self._offer_columns, found)
+        categories = await self._made(_categories, found)
+        await self._put(self._offer_columns, found, categories)
         await self._select(draw=False)
-        limits = await self._made(_first_limits, found, self._x.value, self._y.value)
+        limits = await self._made(drawing.first_limits, found, self._x.value, self._y.value)
         await self._put(self._place_plots, limits)
         self._draw_all()
 
-    def _offer_columns(self, found: SurveyColumns) -> None:
+    def _offer_columns(self, found: SurveyColumns, categories: list[str]) -> None:
         numbers = [
             name for name, kind in found.table.kinds.items() if kind == "number" and name not in _NOT_PLOTTED
         ]
-        for chooser, first in ((self._x, _first_column(numbers)), (self._y, SCORE)):
+        for chooser, first in ((self._x, drawing.first_column(numbers)), (self._y, drawing.SCORE)):
             if chooser.options != numbers:
                 chooser.param.update(options=numbers, value=first)
-        self._colour.options = {_NO_COLOUR: "", **{name: name for name in numbers}}
+        self._colour.options = {_NO_COLOUR: "", **{name: name for name in (*numbers, GRADE, *categories)}}
 
     def _place_plots(self, limits: dict[str, Box]) -> None:
         self._plots = {name: self._plot(name, box) for name, box in limits.items()}
         self._figures[:] = [*(self._card(name) for name in self._plots), self._object]
 
     def _plot(self, name: str, limits: Box) -> Plot:
-        axes = (self._x.value, self._y.value, "")
+        assert self._columns is not None
         return Plot(
-            _blank(name, limits, axes),
+            drawing.blank(name, limits, self._labels(name, self._columns)),
             limits,
             on_view=lambda: self._draw(name),
             on_box=lambda box: self._box(name, box),
             on_tap=lambda x, y: self._start("object", self._point_at(name, x, y)),
+            on_rest=lambda rest: self._start("hover", self._rest_at(name, rest)),
         )
 
+    def _labels(self, name: str, found: SurveyColumns) -> dict[str, str]:
+        embedded = drawing.embedding_columns(found)
+        if name == "embedding" and embedded is not None:
+            return drawing.EMBEDDINGS[embedded]
+        return {"x": self._x.value, "y": self._y.value}
+
     def _card(self, name: str) -> pn.Column:
-        self._keys[name] = html(_key(name, None))
+        self._keys[name] = html(drawing.key(name, None))
         return pn.Column(
             self._keys[name],
             self._plots[name].pane,
@@ -186,7 +194,7 @@ class ExploreBody(PageBody):
         """Other axes: their limits are others too."""
         if self._columns is None or "scatter" not in self._plots:
             return
-        limits = await self._made(_first_limits, self._columns, self._x.value, self._y.value)
+        limits = await self._made(drawing.first_limits, self._columns, self._x.value, self._y.value)
         await self._put(self._place_plots, limits)
         self._draw_all()
 
@@ -236,8 +244,9 @@ class ExploreBody(PageBody):
         if name == "sky":
             return _on_sky(self._columns, box)
         if name == "scores":
-            return within(SCORE, _short(x0), _short(x1))
-        across, up = ("pc1", "pc2") if name == "embedding" else (self._x.value, self._y.value)
+            return within(drawing.SCORE, _short(x0), _short(x1))
+        embedded = drawing.embedding_columns(self._columns) if name == "embedding" else None
+        across, up = embedded or (self._x.value, self._y.value)
         return _both(within(across, _short(x0), _short(x1)), within(up, _short(y0), _short(y1)))
 
     async def _keep_selection(self) -> None:
@@ -289,10 +298,18 @@ class ExploreBody(PageBody):
         self._keys[name].object = wrapped(key)
 
     def _picture(self, name: str) -> Callable[[survey.View], Any]:
-        drawn = {"sky": _sky, "scatter": _scatter, "scores": _scores, "embedding": _embedding}[name]
+        drawn = drawing.DRAWN[name]
         found, mask = self._columns, self._selected.mask
-        axes = (self._x.value, self._y.value, self._colour.value)
-        return lambda view: drawn(found, mask, view, axes)
+        assert found is not None
+        x, y, column = self._x.value, self._y.value, self._colour.value
+        return lambda view: drawn(found, mask, view, (x, y, self._colour_by(found, column)))
+
+    def _colour_by(self, found: SurveyColumns, column: str) -> drawing.Colour:
+        """What a column's colours are; of votes as they are now."""
+        if column != GRADE and found.table.kinds.get(column) != "text":
+            return drawing.Colour(column)
+        values, codes = found.categories(column, self._state.table.votes() if column == GRADE else None)
+        return drawing.Colour(column, tuple(values), codes) if values else drawing.Colour()
 
     # One object
 
@@ -303,133 +320,37 @@ class ExploreBody(PageBody):
     def _show_object(self, told: str) -> None:
         self._object.object = told
 
+    async def _rest_at(self, name: str, rest: Rest | None) -> None:
+        """Show the cutout under a pointer that rests, and nothing under one that moves."""
+        told = ""
+        if rest is not None:
+            row = await self._made(self._row_at, name, *rest[:2])
+            told = "" if row is None else await self._made(_hovered, self._state, row, rest)
+        if told or self._hover.object:
+            await self._put(self._show_hover, told)
+
+    def _show_hover(self, told: str) -> None:
+        self._hover.object = told
+
     def _object_at(self, name: str, x: float, y: float) -> str:
+        row = self._row_at(name, x, y)
+        return wrapped(_POINT if row is None else _told(self._state, row))
+
+    def _row_at(self, name: str, x: float, y: float) -> dict[str, object] | None:
+        """What the table says of the object nearest to a point of a plot, None if none is near."""
         assert self._columns is not None
         found, view = self._columns, self._plots[name].view
         if name == "scores":
-            return wrapped(_POINT)
-        across, up = _positions(found, name, self._x.value, self._y.value)
+            return None
+        across, up = drawing.positions(found, name, self._x.value, self._y.value)
         reach = REACH_PX * view.pixel, REACH_PX * (view.y1 - view.y0) / view.height_px
         place = survey.nearest(across, up, (x, y), reach, self._selected.mask)
-        if place is None:
-            return wrapped(_POINT)
-        row = found.table.at(place * found.every)
-        return wrapped(_told(self._state, row))
+        return None if place is None else found.table.at(place * found.every)
 
 
-def _first_column(numbers: list[str]) -> str:
-    """What a lens finder's score is first looked at against."""
-    plain = [
-        name
-        for name in numbers
-        if name not in ("ra_deg", "dec_deg", "logit", "p_lens") and not name.startswith("p_lens_")
-    ]
-    measured = [name for name in plain if "mag" in name.lower() or name.lower().startswith("i_")]
-    return next(iter([*measured, *plain, *numbers]))
-
-
-def _first_limits(found: SurveyColumns, x: str, y: str) -> dict[str, Box]:
-    """x0, x1, y0, y1 of each plot when it is first seen."""
-    _, across, up = found.sky()
-    limits = {
-        "sky": _square(*survey.limits_of(across), *survey.limits_of(up)),
-        "scatter": (*survey.limits_of(found.column(x)), *survey.limits_of(found.column(y))),
-        "scores": (*survey.limits_of(found.column(SCORE)), 0.5, 1.5 * len(found)),
-    }
-    if {"pc1", "pc2"} <= set(found.table.kinds):
-        limits["embedding"] = (*survey.limits_of(found.column("pc1")), *survey.limits_of(found.column("pc2")))
-    return limits
-
-
-def _square(x0: float, x1: float, y0: float, y1: float) -> Box:
-    """A view of the sky that holds this, with degrees as long on both axes."""
-    height = max(y1 - y0, (x1 - x0) * HEIGHT_PX / WIDTH_PX, 0.01)
-    width = height * WIDTH_PX / HEIGHT_PX
-    x, y = (x0 + x1) / 2, (y0 + y1) / 2
-    return x - width / 2, x + width / 2, y - height / 2, y + height / 2
-
-
-Axes = tuple[str, str, str]
-
-
-def _positions(found: SurveyColumns, name: str, x: str, y: str) -> tuple[survey.Numbers, survey.Numbers]:
-    if name == "sky":
-        return found.sky()[1:]
-    if name == "embedding":
-        return found.column("pc1"), found.column("pc2")
-    return found.column(x), found.column(y)
-
-
-def _sky(found: SurveyColumns, mask: Mask | None, view: survey.View, axes: Axes) -> tuple[Any, Markup]:
-    projection, x, y = found.sky()
-    order = survey.cell_order(view, most=CELL_ORDER)
-    if order is not None and not axes[2]:
-        every = found.counts_on_sky(order, None)
-        chosen = every if mask is None else found.counts_on_sky(order, mask)
-        made, per = survey.sky_density(every, chosen, projection, view), "objects per square degree"
-    else:
-        made, per = _coloured(found, x, y, mask, view, axes[2]), axes[2] or "objects in a pixel"
-    return sky(made, view, *survey.graticule(projection, view)), _key("sky", made, per)
-
-
-def _scatter(found: SurveyColumns, mask: Mask | None, view: survey.View, axes: Axes) -> tuple[Any, Markup]:
-    x, y, colour = axes
-    made = _coloured(found, found.column(x), found.column(y), mask, view, colour)
-    return picture(made, view, x=x, y=y), _key("scatter", made, colour or "objects in a pixel")
-
-
-def _embedding(found: SurveyColumns, mask: Mask | None, view: survey.View, axes: Axes) -> tuple[Any, Markup]:
-    made = _coloured(found, found.column("pc1"), found.column("pc2"), mask, view, axes[2])
-    return picture(made, view, **_COMPONENTS), _key("embedding", made, axes[2] or "objects in a pixel")
-
-
-def _scores(found: SurveyColumns, mask: Mask | None, view: survey.View, axes: Axes) -> tuple[Any, Markup]:
-    every, chosen = survey.histogram(found.column(SCORE), view.x0, view.x1, BINS, mask)
-    edges = np.linspace(view.x0, view.x1, BINS + 1)
-    return bars(edges, every * found.every, chosen * found.every, x="logit"), _key("scores", None)
-
-
-def _blank(name: str, limits: Box, axes: Axes) -> Any:
-    """A plot before it is drawn: its axes, and nothing in them."""
-    if name == "scores":
-        none = np.zeros(1, np.int64)
-        return bars(np.array(limits[:2]), none, none, x="logit").opts(ylim=limits[2:])
-    made, view = nothing(limits)
-    if name == "sky":
-        return sky(made, view, [], [])
-    labels = {"x": axes[0], "y": axes[1]} if name == "scatter" else _COMPONENTS
-    return picture(made, view, **labels)
-
-
-def _key(name: str, made: survey.Picture | None, what: str = "") -> Markup:
-    """A plot's title, and what its colours mean."""
-    title = Markup('<div class="head"><h3 data-testid="plot-{}">{}</h3>').format(name, _TITLES[name])
-    if made is None:
-        return title + Markup("</div>")
-    stretch = ", logarithmic" if what.startswith("objects") else ", mean in a pixel"
-    colours = Markup(",").join(survey.colour_bar())
-    return title + Markup(
-        '<span class="dim">{}</span><span class="ramp" style="background:linear-gradient(90deg,{})"></span>'
-        '<span class="dim">{} {}{}</span></div>'
-    ).format(_plain(made.low), colours, _plain(made.high), what, stretch)
-
-
-def _plain(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _coloured(
-    found: SurveyColumns,
-    x: survey.Numbers,
-    y: survey.Numbers,
-    mask: Mask | None,
-    view: survey.View,
-    colour: str,
-) -> survey.Picture:
-    if not colour:
-        return survey.scatter(x, y, view, mask=mask)
-    weight = found.column(colour)
-    return survey.scatter(x, y, view, mask=mask, weight=weight, limits=survey.limits_of(weight))
+def _categories(found: SurveyColumns) -> list[str]:
+    """Columns of text that have a few values."""
+    return [name for name, kind in found.table.kinds.items() if kind == "text" and found.categories(name)[0]]
 
 
 def _on_sky(found: SurveyColumns, box: Box) -> Condition:
@@ -463,17 +384,6 @@ def _short(value: float) -> float:
 def _told(state: ServerState, row: dict[str, object]) -> Markup:
     """An object's picture, its numbers, and the way to it."""
     object_id = str(row["object_id"])
-    image = None
-    try:
-        stored = state.stored(object_id)
-        image = thumbnail(state.planes(stored), state.campaign.survey)
-    except LensVetError:
-        stored = None
-    picture_html = (
-        Markup('<img src="{}" alt="">').format(image)
-        if image
-        else Markup('<span class="blank">no picture</span>')
-    )
     facts = Markup("").join(
         Markup("<span>{} {}</span>").format(name, f"{value:.6g}" if isinstance(value, float) else value)
         for name, value in row.items()
@@ -481,4 +391,26 @@ def _told(state: ServerState, row: dict[str, object]) -> Markup:
     )
     link = Markup('<a href="vet?object={}" data-testid="pointed">').format(object_id)
     told = Markup('<span class="facts"><b>{}</b>{}</span></a>').format(object_id, facts)
-    return Markup('<div class="gallery">{}{}{}</div>').format(link, picture_html, told)
+    return Markup('<div class="gallery">{}{}{}</div>').format(link, _pictured(state, object_id), told)
+
+
+def _hovered(state: ServerState, row: dict[str, object], rest: Rest) -> str:
+    """An object's picture and score beside the pointer, on the side where there is room."""
+    object_id, p_lens = str(row["object_id"]), row.get("p_lens")
+    score = f"p_lens {p_lens:.3g}" if isinstance(p_lens, float) else "not scored"
+    left, top = (int(value) for value in rest[2:])
+    card = Markup(
+        '<div class="hover" data-testid="hovered" style="left: min({}px, 100vw - 170px); top: max(8px, {}px)">'
+        "{}<b>{}</b><span>{}</span></div>"
+    )
+    return wrapped(card.format(left + 14, top - 190, _pictured(state, object_id), object_id, score))
+
+
+def _pictured(state: ServerState, object_id: str) -> Markup:
+    try:
+        image = thumbnail(state.planes(state.stored(object_id)), state.campaign.survey)
+    except LensVetError:
+        image = None
+    if image is None:
+        return Markup('<span class="blank">no picture</span>')
+    return Markup('<img src="{}" alt="">').format(image)

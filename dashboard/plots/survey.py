@@ -3,7 +3,7 @@
 What is selected keeps its colours, the rest is grey. Counting is Datashader's, in its own compiled code.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import datashader as ds
@@ -20,9 +20,13 @@ from data.sky_projection import SkyProjection
 Numbers = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
+Codes = NDArray[np.uint8]
 Counts = NDArray[np.float64]
 
-COLOURS = np.array([[int(name[n : n + 2], 16) for n in (1, 3, 5)] for name in Viridis256], np.uint8)
+_DARKEST = 40  # of 256: below it a single object is not seen on the dark ground
+COLOURS = np.array(
+    [[int(name[n : n + 2], 16) for n in (1, 3, 5)] for name in Viridis256[_DARKEST:]], np.uint8
+)
 _GREY = 128
 _STEPS_DEG = (30.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 _SPARSE = ((0.002, 3), (0.02, 1))  # up to this share of pixels with an object, pixels beyond its own
@@ -98,6 +102,27 @@ def scatter(
     low, high = limits or (0.0, 1.0)
     mean = _spread(counted(x, y, view, weight=weight), reach_px)
     return Picture(_painted(every, chosen, (mean - low) / (high - low)), low, high)
+
+
+def by_category(
+    x: Numbers, y: Numbers, view: View, codes: Codes, colours: Sequence[str], *, mask: Mask | None = None
+) -> Picture:
+    """Two columns against each other; each pixel has the colour of the category that most of its objects are of.
+
+    codes : of each object, 0 for none, which is grey, else the number of its colour from 1.
+    """
+    every = counted(x, y, view)
+    reach_px = _reach_px(every)
+    chosen = [
+        codes == number if mask is None else (codes == number) & mask for number in range(1, len(colours) + 1)
+    ]
+    counts = np.stack([_spread(counted(x[some], y[some], view), reach_px) for some in chosen])
+    pixels = _painted(_spread(every, reach_px), np.zeros_like(every), every)
+    there = counts.max(axis=0) > 0
+    table = np.array([[int(name[n : n + 2], 16) for n in (1, 3, 5)] for name in colours], np.uint8)
+    pixels[there, :3] = table[counts.argmax(axis=0)[there]]
+    pixels[there, 3] = 255
+    return Picture(pixels, 0, 0)
 
 
 def sky_density(
@@ -238,7 +263,7 @@ def _painted(every: Counts, chosen: Counts, share: Counts) -> Pixels:
         pixels[rest] = _GREY
         pixels[rest, 3] = 50 + 110 * level
     there = (chosen > 0) & ~np.isnan(share)
-    pixels[there, :3] = COLOURS[(255 * np.clip(share[there], 0, 1)).astype(int)]
+    pixels[there, :3] = COLOURS[((len(COLOURS) - 1) * np.clip(share[there], 0, 1)).astype(int)]
     pixels[there, 3] = 255
     return pixels
 

@@ -9,8 +9,9 @@ import holoviews as hv
 import numpy as np
 import panel as pn
 from bokeh.core.property.descriptors import UnsetValueError
-from bokeh.events import SelectionGeometry
+from bokeh.events import MouseLeave, MouseMove, SelectionGeometry
 from bokeh.events import Tap as TapEvent
+from bokeh.models import CustomJS
 from bokeh.plotting import figure
 from holoviews.streams import Pipe
 from numpy.typing import NDArray
@@ -22,14 +23,29 @@ HEIGHT_PX = 360
 WIDTH_PX = 720  # before the browser says how wide it is
 _TOOLS = ["pan", "wheel_zoom", "reset", "save"]
 _LARGEST_PX = 2400
+REST_MS = 150  # of the pointer, before the page asks what is under it
+# The figure's tags carry where the pointer rests: x, y on its axes, and left, top in the window; nothing when it moves.
+_RESTS = """
+clearTimeout(cb_obj.origin.lensvetRest);
+const at = window.event ?? { clientX: 0, clientY: 0 };
+if (cb_obj.origin.tags.length) cb_obj.origin.tags = [];
+cb_obj.origin.lensvetRest = setTimeout(() => {
+  cb_obj.origin.tags = [cb_obj.x, cb_obj.y, at.clientX, at.clientY];
+}, %d);
+"""
+_LEAVES = """
+clearTimeout(cb_obj.origin.lensvetRest);
+if (cb_obj.origin.tags.length) cb_obj.origin.tags = [];
+"""
 Box = tuple[float, float, float, float]
+Rest = tuple[float, float, float, float]  # x, y on the axes, and left, top in the window
 
 
 class Plot:
     """One plot that is drawn anew whenever its view moves.
 
     blank : what it shows until it is drawn; its axes stay. limits : x0, x1, y0, y1 of the first view.
-    on_view, on_box, on_tap : called in the event loop.
+    on_view, on_box, on_tap, on_rest : called in the event loop; the last one with None when the pointer moves on.
     """
 
     def __init__(
@@ -40,9 +56,10 @@ class Plot:
         on_view: Callable[[], None],
         on_box: Callable[[Box], None],
         on_tap: Callable[[float, float], None],
+        on_rest: Callable[[Rest | None], None],
     ) -> None:
         self._limits = limits
-        self._on_view, self._on_box, self._on_tap = on_view, on_box, on_tap
+        self._on_view, self._on_box, self._on_tap, self._on_rest = on_view, on_box, on_tap, on_rest
         self._figure: figure | None = None
         self._pipe = Pipe(data=self._followed(blank))
         shown = hv.DynamicMap(lambda data: data, streams=[self._pipe])
@@ -86,11 +103,17 @@ class Plot:
             axis.on_change("end", self._moved)
         made.on_event(TapEvent, lambda event: self._on_tap(event.x, event.y))
         made.on_event(SelectionGeometry, self._boxed)
+        made.js_on_event(MouseMove, CustomJS(code=_RESTS % REST_MS))
+        made.js_on_event(MouseLeave, CustomJS(code=_LEAVES))
+        made.on_change("tags", self._rested)
         made.on_change("inner_width", self._moved)
         made.on_change("inner_height", self._moved)
 
     def _moved(self, attr: str, old: object, new: object) -> None:
         self._on_view()
+
+    def _rested(self, attr: str, old: object, new: list[float]) -> None:
+        self._on_rest(tuple(new) if len(new) == 4 else None)  # type: ignore[arg-type]  # four of them
 
     def _boxed(self, event: SelectionGeometry) -> None:
         drawn = event.geometry

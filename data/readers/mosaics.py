@@ -26,6 +26,7 @@ from data.surveys import Survey
 
 MOSAIC_SIDE_PX = 500  # a smaller image is a cutout, whatever positions lie in it
 FIELD_ARCSEC = 20.0  # of a cutout: networks that look at 66 px of 0.3 arcsec need no more
+_MARGIN = 1.05  # pixels are a little larger towards the edges of a tangent plane
 _SMALLEST_FILE_BYTES = 100_000  # no image that large fits in fewer
 
 
@@ -65,6 +66,24 @@ def holds_positions(path: Path, positions: Positions) -> bool:
             return any(image.holds.any() for image in _images_of(path, positions, stack))
     except (OSError, UnreadableCutoutError):
         return False  # the reason is found when the file is read
+
+
+def circles_of(path: Path) -> list[tuple[float, float, float]]:
+    """Circles on the sky that hold the large images of a file: RA, Dec and radius of each, in degrees.
+
+    None if it is no such file; the reason is found when it is read.
+    """
+    circles = []
+    with contextlib.suppress(OSError, UnreadableCutoutError), contextlib.ExitStack() as stack:
+        if path.stat().st_size < _SMALLEST_FILE_BYTES or not _is_fits(path):
+            return []
+        for _, header in stack.enter_context(opened_for_windows(path)):
+            sky = frame_of(header, header.shape) if min(header.shape) >= MOSAIC_SIDE_PX else None
+            if sky is not None:
+                pixel_deg = max(math.hypot(*sky.cd_deg[::2]), math.hypot(*sky.cd_deg[1::2]))
+                half_diagonal_px = math.hypot(*header.shape) / 2
+                circles.append((sky.ra_deg, sky.dec_deg, _MARGIN * half_diagonal_px * pixel_deg))
+    return circles
 
 
 def cut_mosaics(

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.campaign import Campaign
-from data.cutout_store import CutoutStore
 from data.cutouts import Cutout, Plane
 from data.errors import CampaignError
 from data.files import held_alone
@@ -37,7 +36,7 @@ def install_samples(campaign: Campaign) -> int:
                 f"{campaign.path} holds {len(table)} objects already: samples go into a new campaign"
             )
         cutouts = read_samples()
-        stored = CutoutStore(campaign.cutouts_path, table.next_rows()).append(cutouts)
+        stored = campaign.cutouts_to_fill(table).append(cutouts)
         table.with_rows(stored).save(campaign.catalogue_path)
     return len(cutouts)
 

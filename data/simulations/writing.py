@@ -21,7 +21,6 @@ from itertools import tee
 import torch
 
 from data.campaign import Campaign
-from data.cutout_store import CutoutStore
 from data.cutouts import Cutout, Plane
 from data.errors import CampaignError
 from data.files import held_alone
@@ -149,7 +148,7 @@ def _append(
     campaign: Campaign, table: ObjectTable, cutouts: list[Cutout], masks: Sequence[Mask]
 ) -> ObjectTable:
     """Planes and masks first, then the rows that claim them."""
-    stored = CutoutStore(campaign.cutouts_path, table.next_rows()).append(cutouts)
+    stored = campaign.cutouts_to_fill(table).append(cutouts)
     TruthMasks(campaign.truth_path).write(stored, masks)
     longer = table.with_rows(stored)
     longer.save(campaign.catalogue_path)

@@ -32,7 +32,7 @@ from lensmodel.counterfactuals.verdicts import (
 from lensmodel.models import ModelCard
 from lensmodel.networks import LensNetwork
 from lensmodel.preprocessing import why_not
-from lensmodel.scoring import ScoreRow, score_rows
+from lensmodel.verdicts import ScoreRow, score_rows
 
 SHIFT_ARCSEC = 3.0
 _SMALLEST_WINDOW_ARCSEC = 8.0  # a cutout too small to move 10 arcsec in is cut to no less
@@ -183,7 +183,7 @@ def _scored(
         kept = written.append(cutouts)
         for group in dict.fromkeys(one.cutout_group for one in kept):
             members = [one for one in kept if one.cutout_group == group]
-            for row in score_rows(network, card, written, None, members):
+            for row in score_rows(network, card, written, None, members).rows:
                 rows[str(row["object_id"])] = row
         return [rows[str(index)] for index in range(len(images))]
 

@@ -6,7 +6,7 @@ the changed image as it does of any other, and an object that nobody changed get
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -27,8 +27,9 @@ from lensmodel.explain.filling import Backdrop, changed, hidden_pixels
 from lensmodel.explain.objects import on_cutout
 from lensmodel.models import ModelCard, check_survey, load_network
 from lensmodel.networks import LensNetwork
+from lensmodel.planes_in_memory import PlanesInMemory
 from lensmodel.preprocessing import Field, field_of
-from lensmodel.scoring import ScoreRow, judged
+from lensmodel.verdicts import ScoreRow, judged
 
 SIMULATED_SURVEY = "euclid"
 _NETWORKS_KEPT = 2
@@ -66,26 +67,6 @@ class Answer:
     patches: list[Patch]
     hidden: Hidden | None
     evidence: NDArray[np.float32] | None
-
-
-class OneObject:
-    """The planes of one object in memory, as a `lensmodel.preprocessing.PlaneSource`."""
-
-    def __init__(self, planes: Mapping[str, Plane]) -> None:
-        self._planes = planes
-
-    def bands(self, group: str) -> tuple[str, ...]:
-        return tuple(self._planes)
-
-    def pixel_scale_arcsec(self, group: str, band: str) -> float:
-        return self._planes[band].pixel_scale_arcsec
-
-    def shape(self, group: str, band: str) -> tuple[int, int]:
-        height, width = self._planes[band].flux.shape
-        return height, width
-
-    def read_batch(self, group: str, rows: NDArray[np.int64], band: str) -> NDArray[np.float32]:
-        return self._planes[band].flux[None]
 
 
 class WhatIf:
@@ -166,12 +147,12 @@ def _judged(
     ExplanationError
         If the model cannot judge them.
     """
-    source = OneObject(planes)
-    batch = read_batch(card, source, [stored])
+    source = PlanesInMemory([planes])
+    batch = read_batch(card, source, [replace(stored, cutout_row=0)])
     if batch.flux is None:
         raise ExplanationError(f"cutout {stored.object_id[:80]!r}: {batch.reasons[0]}")
     field = field_of(card, source, batch.group)
-    (row,), output = judged(network, card, batch.flux, field)
+    (row,), output, _ = judged(network, card, batch.flux, field)
     if "logit" not in row:
         raise ExplanationError(f"cutout {stored.object_id[:80]!r}: {row['reason']}")
     return row, None if output.evidence is None else _Evidence(network, card, output.evidence[0], field)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 
@@ -25,7 +26,7 @@ class NetworkOutput(NamedTuple):
 class LensNetwork(nn.Module):
     """A network that LensVet can run, made as `Network(bands=4, pixel_scale_arcsec=0.1)`; weights come after.
 
-    Its forward pass is `judge(features(normalised))`: that is what Grad-CAM, the geometry of maps and exact
+    Its forward pass is `judge(features(normalised))`: that is what Grad-CAM, the geometry of maps, exact
     occlusion build on.
     """
 
@@ -46,8 +47,18 @@ class LensNetwork(nn.Module):
         """
         raise NotImplementedError
 
+    def judge_image(self, feature_map: Tensor, shape: tuple[int, int]) -> NetworkOutput:
+        """The verdict on images (y, x) of that shape, for a network whose map does not tell how large they were."""
+        return self.judge(feature_map)
+
+    def embedding(self, feature_map: Tensor, output: NetworkOutput) -> Tensor:
+        """What the network made of each image, whatever its size: (batch, number), by default the mean of each channel
+        over the field and its maximum."""
+        return torch.cat([feature_map.mean((2, 3)), feature_map.amax((2, 3))], dim=1)
+
     def forward(self, normalised: Tensor) -> NetworkOutput:
-        return self.judge(self.features(normalised))
+        height, width = normalised.shape[-2:]
+        return self.judge_image(self.features(normalised), (height, width))
 
 
 @contextmanager

@@ -105,7 +105,7 @@ class EvidenceNet(LensNetwork):
         return softened.masked_fill_(absent[..., None, None], ABSENT)
 
     def judge(self, feature_map: Tensor) -> NetworkOutput:
-        """Verdict and position, for an image that the stride divides; `forward` corrects other sizes."""
+        """Verdict and position, for an image that the stride divides; `judge_image` corrects other sizes."""
         evidence = self.evidence(feature_map)[:, 0]
         place = self.place(evidence)
         floor_arcsec = self.sigma_floor * STRIDE_PX * self.pixel_scale_arcsec
@@ -119,18 +119,27 @@ class EvidenceNet(LensNetwork):
             evidence=evidence,
         )
 
-    def forward(self, normalised: Tensor) -> NetworkOutput:
-        # Channels last: an eighth faster on CPUs.
-        ordered = normalised.contiguous(memory_format=torch.channels_last)
-        output = self.judge(self.features(ordered))
+    def judge_image(self, feature_map: Tensor, shape: tuple[int, int]) -> NetworkOutput:
+        output = self.judge(feature_map)
         assert output.evidence is not None
         assert output.x_arcsec is not None
         assert output.y_arcsec is not None
         # If the last cell stands for fewer pixels than the stride, the centre is nearer to the first.
         rows, columns = output.evidence.shape[1:]
-        x_shift = (STRIDE_PX * columns - normalised.shape[-1]) / 2 * self.pixel_scale_arcsec
-        y_shift = (STRIDE_PX * rows - normalised.shape[-2]) / 2 * self.pixel_scale_arcsec
+        x_shift = (STRIDE_PX * columns - shape[1]) / 2 * self.pixel_scale_arcsec
+        y_shift = (STRIDE_PX * rows - shape[0]) / 2 * self.pixel_scale_arcsec
         return output._replace(x_arcsec=output.x_arcsec + x_shift, y_arcsec=output.y_arcsec + y_shift)
+
+    def embedding(self, feature_map: Tensor, output: NetworkOutput) -> Tensor:
+        """The mean over the field, each cell weighed by its odds: what the verdict was made of."""
+        assert output.evidence is not None
+        share = output.evidence.flatten(1).softmax(1)
+        cells = feature_map.permute(0, 2, 3, 1).flatten(1, 2)  # channels last, nothing is copied
+        return torch.bmm(share[:, None, :], cells)[:, 0]
+
+    def forward(self, normalised: Tensor) -> NetworkOutput:
+        # Channels last: an eighth faster on CPUs.
+        return super().forward(normalised.contiguous(memory_format=torch.channels_last))
 
     def cell_positions(self, rows: int, columns: int) -> tuple[Tensor, Tensor]:
         """Where cells look: x of columns, y of rows, arcsec from the centre of STRIDE_PX as many pixels."""

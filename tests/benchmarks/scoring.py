@@ -19,9 +19,11 @@ from lensmodel.batches import images_at_once, side_by_side
 from lensmodel.models import SHIPPED, ModelCard, add_model, load_network, model_named
 from lensmodel.networks import LensNetwork
 from lensmodel.scoring import score
+from lensmodel.survey_scoring import score_survey
 from tests.benchmarks.rows import Row, at_least, at_most
 from tests.fixtures.networks import random_weights
 from tests.fixtures.packed import BANDS, fill
+from tests.fixtures.repeated import repeated_campaign
 
 # Networks and the cutouts they are given: pixels a side, arcsec per pixel.
 LAYOUTS = (("evidence-net", 100, 0.1), ("ou-66", 66, 0.3))
@@ -29,6 +31,7 @@ EAGER_LAYOUTS = (("ou-200", 200, 3.0), ("ou-66", 66, 1.9), ("evidence-net", 100,
 EAGER_IMAGES, EAGER_BATCHES = 128, (16, 64)
 CUTOUTS = 1000
 CUTOUTS_FROM_START = 2000
+CUTOUTS_ON_DASK = 30_000
 BATCH = 16
 ROUNDS = 4
 LEAST_SHARE = 0.85
@@ -42,6 +45,7 @@ def bench() -> list[Row]:
         folder = Path(name)
         rows = [_against_bare_passes(folder, *layout) for layout in LAYOUTS]
         rows += [_against_eager(folder, *layout) for layout in EAGER_LAYOUTS]
+        rows += _on_dask(folder)
         return [*rows, _first_scores(folder, *LAYOUTS[0])]
 
 
@@ -62,28 +66,74 @@ def _against_bare_passes(folder: Path, name: str, side_px: int, scale: float) ->
     )
 
 
+def _on_dask(folder: Path) -> list[Row]:
+    """Two workers against one, from the start of the run to its end; and a worker against the bare network."""
+    card = _card(folder, "ou-66")
+    campaign = repeated_campaign(folder / "repeated", CUTOUTS_ON_DASK, side_px=66, scale_arcsec=0.3)
+    rates: dict[int, float] = {}
+    steady: dict[int, float] = {}
+    for workers in (1, 2):
+        _forget_scores(campaign, card)
+        times: list[tuple[float, int]] = []
+        report = score_survey(
+            campaign,
+            card,
+            workers=workers,
+            on_progress=lambda progress, times=times: times.append((time.perf_counter(), progress.done)),
+        )
+        rates[workers] = report.scored / report.seconds
+        (begun, first), (ended, last) = times[0], times[-1]
+        steady[workers] = (last - first) / (ended - begun)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    alone = max(
+        _passes_per_second(card, 66, map, batch=images_at_once(load_network(card), 4, (66, 66)))
+        for _ in range(2)
+    )
+    torch.set_num_threads(threads)
+    told = f"{rates[2]:.0f} images/s and {rates[1]:.0f}, start and end of {CUTOUTS_ON_DASK:,} included"
+    return [
+        at_least(
+            "scoring 66x66 px on two Dask workers against one",
+            rates[2] / rates[1],
+            1.8,
+            "times",
+            reference=told,
+        ),
+        at_least(
+            "a Dask worker against the bare network on one core, 66x66 px with ou-66",
+            steady[1] / alone,
+            LEAST_SHARE,
+            "of the bare network",
+            reference=f"{steady[1]:.0f} images/s once it runs; bare passes {alone:.0f}",
+        ),
+    ]
+
+
 def _scores_per_second(campaign: Campaign, card: ModelCard) -> float:
     _forget_scores(campaign, card)
     report = score(campaign, card)
     return report.scored / report.seconds
 
 
-def _passes_per_second(card: ModelCard, side_px: int, run: Callable[..., Iterator[object]]) -> float:
+def _passes_per_second(
+    card: ModelCard, side_px: int, run: Callable[..., Iterator[object]], *, batch: int = BATCH
+) -> float:
     """Forward passes on an image that is in memory and scaled, in the memory format that is fastest."""
     network = load_network(card)
     network.to(memory_format=torch.channels_last)
-    image = torch.rand(BATCH, len(card.bands), side_px, side_px).contiguous(memory_format=torch.channels_last)
+    image = torch.rand(batch, len(card.bands), side_px, side_px).contiguous(memory_format=torch.channels_last)
 
     def one_pass(_: int) -> None:
         with torch.inference_mode():
             network(image)
 
     one_pass(0)
-    passes = CUTOUTS // BATCH
+    passes = CUTOUTS // batch
     started = time.perf_counter()
     for _ in run(one_pass, range(passes)):
         pass
-    return passes * BATCH / (time.perf_counter() - started)
+    return passes * batch / (time.perf_counter() - started)
 
 
 def _against_eager(folder: Path, name: str, side_px: int, least: float) -> Row:

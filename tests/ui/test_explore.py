@@ -8,7 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from data.campaign import Campaign, open_campaign
+from data.label_store import LabelStore
 from tests.fixtures.galaxies import campaign_of, cutout, galaxy, score
+from tests.fixtures.votes import a_vote
 from tests.ui.conftest import Server
 from tests.ui.stage import painted, part
 
@@ -131,20 +133,52 @@ def test_what_is_selected_is_kept_and_vetted(page: Page, survey: Campaign, serve
     expect(part(page, "progress")).to_contain_text("9 to see")
 
 
-def test_an_object_is_shown_where_one_clicks(page: Page, survey: Campaign, served: Serve) -> None:
-    server = served(survey)
-    open_explore(page, server.url)
+def first_object(page: Page) -> tuple[float, float]:
+    """Where in the window an object of the second plot is: the picture knows, by its first coloured pixel."""
     x, y, width, height = frame_of(page, PLACES.index("scatter"))
-    # The picture knows where its objects are: the first coloured pixel is one.
     column, row = page.evaluate(
         """() => { const [, view] = [...window.Bokeh.index.query((v) => v.model.type === "Figure")];
         const image = view.model.renderers[0].data_source.data.image[0]; const [rows, columns] = image.shape;
         const at = image.findIndex((value) => value !== 0);
         return [(at % columns + 0.5) / columns, (Math.floor(at / columns) + 0.5) / rows]; }"""
     )
-    page.mouse.click(x + width * column, y + height * (1 - row))
+    return x + width * column, y + height * (1 - row)
+
+
+def test_an_object_is_shown_where_one_clicks(page: Page, survey: Campaign, served: Serve) -> None:
+    server = served(survey)
+    open_explore(page, server.url)
+    page.mouse.click(*first_object(page))
     expect(part(page, "pointed")).to_contain_text("galaxy")
     assert "data:image" in part(page, "pointed").locator("img").get_attribute("src")
+
+
+def test_a_pointer_that_rests_shows_the_cutout_and_one_that_leaves_does_not(
+    page: Page, survey: Campaign, served: Serve, screenshots: Path
+) -> None:
+    server = served(survey)
+    open_explore(page, server.url)
+    x, y = first_object(page)
+    page.mouse.move(x, y)
+    expect(part(page, "hovered")).to_contain_text("galaxy")
+    expect(part(page, "hovered")).to_contain_text("p_lens")
+    assert "data:image" in part(page, "hovered").locator("img").get_attribute("src")
+    page.screenshot(path=screenshots / "explore-hover.png")
+    left, top, width, _ = frame_of(page, PLACES.index("scatter"))
+    page.mouse.move(left + width - 3, top + 3)
+    expect(part(page, "hovered")).to_have_count(0)
+
+
+def test_grades_colour_the_objects(page: Page, survey: Campaign, served: Serve, screenshots: Path) -> None:
+    with LabelStore.open(survey.database_url) as labels:
+        for n, grade in enumerate("AABBCX"):
+            labels.add(a_vote(object_id=f"galaxy {n:02d}", inspector="Ada", grade=grade))
+    server = served(survey)
+    open_explore(page, server.url)
+    page.get_by_label("Coloured by").select_option("grade")
+    expect(part(page, "categories").first).to_contain_text("grade: ■ A")
+    expect(part(page, "categories").first).to_contain_text("■ none")
+    page.screenshot(path=screenshots / "explore-grades.png")
 
 
 def test_a_blind_first_campaign_tells_nothing_here(page: Page, survey: Campaign, served: Serve) -> None:
