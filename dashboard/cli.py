@@ -30,7 +30,11 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _what_comes_after(command: str) -> str:
-    return "begins again" if command in ("evaluate", "counterfactual", "export") else "goes on from here"
+    return (
+        "begins again"
+        if command in ("crossmatch", "evaluate", "counterfactual", "export")
+        else "goes on from here"
+    )
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """The survey table of each model as it is now; when scores or objects came, a process of its own makes it anew.
 
-Another one makes UMAP of the features where somebody looks at them, minutes later; the table then has it too.
+The same process brings the crossmatch up to date, with each table and by itself. Another one makes UMAP of the features
+where somebody looks at them, minutes later; the table then has it too.
 """
 
 import os
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 
 from dashboard.errors import ServeError
 from dashboard.worker import Worker
+from data import crossmatch
 from data.campaign import Campaign, open_campaign
 from data.embeddings import needs_umap, write_umap
 from data.errors import LensVetError
@@ -25,8 +27,10 @@ from data.label_store import LabelStore
 from data.survey_table import SurveyTable, made_of, made_of_in, votes_table, write_survey_table
 
 UNSCORED = "unscored"  # stands for a model where there are no scores
+CROSSMATCH = "crossmatch"  # stands for a model where only that is asked for: no version is called so, all have a digest
 WAIT_S = 30.0
 REST_S = 5.0  # between two makings of a table, and ten times as long as one takes
+FAILED_REST_S = 60.0
 VOTES_KEPT_S = 5.0
 LENSES_KEPT_S = 60.0
 LENS_GRADES = ("A", "B")
@@ -42,7 +46,7 @@ class TableJob:
     lenses: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"the table of {self.model_version}"
+        return CROSSMATCH if self.model_version == CROSSMATCH else f"the table of {self.model_version}"
 
 
 class LiveTable:
@@ -60,6 +64,7 @@ class LiveTable:
         self._rest_until: dict[str, float] = {}
         self._open: dict[str, tuple[str, SurveyTable]] = {}
         self._votes: tuple[float, pa.Table] | None = None
+        self._is_closed = False
         self._lenses: tuple[float, tuple[str, ...]] | None = None
 
     def now(self, model_version: str | None) -> SurveyTable:
@@ -91,12 +96,24 @@ class LiveTable:
             there = made_of_in(path)
             if there is not None and (
                 time.monotonic() < self._rest_until.get(version, 0)
-                or there == made_of(self._campaign, version, lenses=len(lenses))
+                or (
+                    there == made_of(self._campaign, version, lenses=len(lenses))
+                    and crossmatch.is_up_to_date(self._campaign)
+                )
             ):
                 return None
             job = TableJob(version, lenses)
             making = self._making[version] = self._turns.submit(self._make, job)
             return making
+
+    def prepare_crossmatch(self) -> None:
+        """Begin to bring the crossmatch up to date, unless that was begun or has only just been done."""
+        with self._lock:
+            making = self._making.get(CROSSMATCH)
+            is_resting = time.monotonic() < self._rest_until.get(CROSSMATCH, 0)
+            if not self._is_closed and not is_resting and (making is None or making.done()):
+                self._rest_until[CROSSMATCH] = time.monotonic() + FAILED_REST_S  # less, once it is made
+                self._making[CROSSMATCH] = self._turns.submit(self._make, TableJob(CROSSMATCH))
 
     def embed(self, model_version: str | None) -> None:
         """Begin to make UMAP of a model's features, if it is wanting; for who looks at them."""
@@ -116,6 +133,8 @@ class LiveTable:
 
     def close(self) -> None:
         """End the process, and give back what the tables hold."""
+        with self._lock:
+            self._is_closed = True
         for worker, turns in ((self._worker, self._turns), (self._umap_worker, self._umap_turns)):
             worker.close()  # type: ignore[attr-defined]  # they answer different jobs
             turns.shutdown(wait=False, cancel_futures=True)
@@ -164,6 +183,9 @@ def serve_umaps(campaign_path: Path, connection: Connection) -> None:
 
 
 def _write_table(campaign: Campaign, job: TableJob) -> None:
+    if job.model_version == CROSSMATCH:
+        crossmatch.bring_up_to_date(campaign)
+        return
     path = campaign.table_path(job.model_version)
     write_survey_table(campaign, job.model_version, path, lenses=job.lenses, threads=1)
 

@@ -7,6 +7,7 @@ from dashboard import blindness
 from dashboard.errors import WithheldError
 from dashboard.live_catalogue import Catalogue
 from dashboard.session import Session
+from data.crossmatch import DUPLICATES, HINTS
 from data.filters import Condition, checked, columns_of, parsed
 from data.selections import selected_ids
 from data.survey_table import OBJECT_COLUMNS, VOTE_COLUMNS, kinds_with_votes
@@ -63,7 +64,9 @@ def check_withheld(session: Session, condition: Condition, *, truth: bool = Fals
     ------
     WithheldError
     """
-    allowed = (*OBJECT_COLUMNS, *session.state.campaign.shown_columns)
+    # A setting that shows a column of the survey's own does not mean ours of that name.
+    shown = set(session.state.campaign.shown_columns) - set(HINTS)
+    allowed = (*OBJECT_COLUMNS, *DUPLICATES, *shown)
     for name in columns_of(condition):
         if blindness.is_truth(name) and not (truth and not session.is_blind):
             raise WithheldError(f"{name} tells what an object really is, which comes after your grade")

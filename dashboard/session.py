@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from dashboard import blindness
 from dashboard.errors import ForbiddenError, MisdirectedError, UnknownObjectError, WithheldError
 from dashboard.inspection_board import Board, decision_of, second_look
+from dashboard.live_crossmatch import Match
 from dashboard.state import ServerState
 from dashboard.tickets import Ticket
 from data.errors import VoteConflictError
@@ -38,7 +39,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class Look:
-    """An object as this inspector may see it now. Withheld parts are None. name : its own id, None while withheld."""
+    """An object as this inspector may see it now. Withheld parts are None. name : its own id, None while withheld.
+
+    match : None also while it is not known.
+    """
 
     shown: StoredObject
     name: str | None
@@ -47,6 +51,7 @@ class Look:
     columns: Row
     scores: list[Row] | None
     truth: Row | None
+    match: Match | None
     my_votes: list[Vote]
     other_votes: list[Vote] | None
 
@@ -145,6 +150,7 @@ class Session:
             columns=columns,
             scores=None if withheld else self._scores(stored.object_id),
             truth=self._truth(subject),
+            match=self._match(subject, withheld=withheld),
             my_votes=[vote for vote in votes if vote.inspector == self.inspector],
             other_votes=None
             if withheld or self._is_in_open_round(subject)
@@ -318,6 +324,21 @@ class Session:
             for vote in self.state.labels.current_votes(subject.stored.object_id)
         )
         return truth if graded else None
+
+    def _match(self, subject: Subject, *, withheld: bool) -> Match | None:
+        """Whether it comes twice, and which known lens it is: a hint, which waits for the grade.
+
+        In a group session it waits for the end: it would show which objects were mixed in.
+        """
+        if subject.board is not None and withheld:
+            return None  # another id tells which object it is
+        found = self.state.crossmatch.of(subject.stored.object_id)
+        boards = self.open_boards() if subject.board is None else [subject.board]
+        in_session = any(
+            board.inspection.state != "closed" and subject.stored.object_id in board.place_of
+            for board in boards
+        )
+        return replace(found, known_lens=None) if found and (withheld or in_session) else found
 
     def _comes_by_ticket(self, subject: Subject) -> bool:
         """Whether the object is in an open session of this inspector's, who has not graded it there yet."""

@@ -18,6 +18,7 @@ from dashboard.errors import BadRequestError, UnknownMapError, UnknownObjectErro
 from dashboard.experimenter import Experimenter
 from dashboard.explainer import Explainer
 from dashboard.live_catalogue import Catalogue, LiveCatalogue
+from dashboard.live_crossmatch import LiveCrossmatch
 from dashboard.live_inspections import LiveInspections
 from dashboard.live_scores import LiveScores, ScoreColumns
 from dashboard.live_table import LiveTable
@@ -85,6 +86,7 @@ class ServerState:
         self.catalogue = LiveCatalogue(campaign.catalogue_path)
         self.scores = LiveScores(campaign)
         self.table = LiveTable(campaign, self.labels)
+        self.crossmatch = LiveCrossmatch(campaign, self.table.prepare_crossmatch)
         self.explainer = Explainer(campaign)
         self.experimenter = Experimenter(campaign)
         self.dreamer = Dreamer(campaign)
@@ -102,6 +104,7 @@ class ServerState:
     def close(self) -> None:
         """Stop the worker processes and give back the database."""
         self.is_closing = True
+        self.crossmatch.close()
         with ThreadPoolExecutor() as closing:  # a process may take seconds to end
             closing.submit(self.explainer.close)
             closing.submit(self.experimenter.close)

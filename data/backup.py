@@ -28,7 +28,7 @@ from data.migrations import HEAD
 from data.table_copy import copy_sqlite, copy_tables, is_empty, row_counts
 
 MANIFEST, LABELS, SETTINGS = "manifest.json", "labels.sqlite", "campaign.toml"
-_FILES = ("catalogue.parquet", "rejected.csv")
+_FILES = ("catalogue.parquet", "rejected.csv", "known_lenses.parquet", "crossmatch.parquet")
 _FOLDERS = ("scores", "features")
 _BULK = ("cutouts.zarr", "truth.zarr")
 _CHUNK = 1 << 20

@@ -133,6 +133,16 @@ class Campaign:
         return self.path / "tables" / f"{model_version}.parquet"
 
     @property
+    def crossmatch_path(self) -> Path:
+        """Which objects are known lenses, and which come twice."""
+        return self.path / "crossmatch.parquet"
+
+    @property
+    def known_lenses_path(self) -> Path:
+        """Known lenses that the campaign has in place of the shipped ones."""
+        return self.path / "known_lenses.parquet"
+
+    @property
     def selections_path(self) -> Path:
         return self.path / "selections"
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from data.campaign import Campaign
 from data.catalogue_columns import CATALOGUE_COLUMNS, REAL, TEXT, VOTE_COLUMNS, free_name, own_column
 from data.consensus import Remarks, gather_remarks, summarise
+from data.crossmatch import DUPLICATES, HINTS, matches_of
 from data.errors import CampaignError, ExportError, StoreError
 from data.inspection_store import InspectionStore
 from data.label_store import LabelStore
@@ -62,6 +63,7 @@ def catalogue_rows(
         **_remarks(store, row_of),
         **scores,
         **_pixels(campaign, objects, scores),
+        **_matches(campaign, objects["object_id"]),
     }
     fields = [column.field for column in CATALOGUE_COLUMNS]
     values["grade"] = [
@@ -190,6 +192,13 @@ def _scores(campaign: Campaign, version: str | None, object_ids: pa.ChunkedArray
         **{renamed.get(name, name): found[name] for name in SCORE_SCHEMA.names if name != "object_id"},
         "model_version": pc.if_else(scored, pa.scalar(version, TEXT), pa.scalar(None, TEXT)),
     }
+
+
+def _matches(campaign: Campaign, object_ids: pa.ChunkedArray) -> Columns:
+    """Which objects are known lenses, and which come twice."""
+    matches, _ = matches_of(campaign)
+    rows = pc.index_in(object_ids, value_set=matches["object_id"])
+    return {name: matches[name].take(rows) for name in (*HINTS, *DUPLICATES)}
 
 
 def _pixels(campaign: Campaign, objects: pa.Table, scores: Columns) -> Columns:

@@ -109,6 +109,18 @@ CATALOGUE_COLUMNS: tuple[ColumnDefinition, ...] = (
     ),
     ColumnDefinition("no_score_reason", TEXT, "Why the model gave no score", "meta.note"),
     ColumnDefinition("model_version", TEXT, "Model that gave the score", "meta.version;meta.software"),
+    ColumnDefinition(
+        "known_lens", TEXT, "Nearest lens of the catalogue of known lenses, all its names", "meta.id.cross"
+    ),
+    ColumnDefinition(
+        "known_lens_grading", TEXT, "What that catalogue says of it, such as confident", "meta.code.class"
+    ),
+    ColumnDefinition("known_lens_arcsec", REAL, "Distance to it on the sky", "pos.angDistance", "arcsec"),
+    ColumnDefinition("known_lens_reference", TEXT, "Where it was published", "meta.bib"),
+    ColumnDefinition(
+        "duplicate_of", TEXT, "First object of the catalogue at the same place", "meta.id.cross"
+    ),
+    ColumnDefinition("duplicate_arcsec", REAL, "Distance to it on the sky", "pos.angDistance", "arcsec"),
 )
 
 VOTE_COLUMNS: tuple[ColumnDefinition, ...] = (

@@ -38,6 +38,8 @@ WORDS = {
     "ungraded": "not n_votes > 0",
     "scored": "not logit is missing",
     "disputed": "score_spread >= 2",
+    "known": "not known_lens is missing",
+    "duplicate": "not duplicate_of is missing",
 }
 _TOKEN = re.compile(
     r"""\s*(?:

@@ -1,7 +1,8 @@
 """One table of all objects and what models say of them, for filters and orders over millions: Parquet, read by DuckDB.
 
-`write_survey_table` joins `catalogue.parquet` with `scores/`; the most lens-like come first. `SurveyTable` answers from
-the file, never whole in memory; votes change all the time, and are joined when a question speaks of them.
+`write_survey_table` joins `catalogue.parquet` with `scores/` and `crossmatch.parquet`; the most lens-like come first.
+`SurveyTable` answers from the file, never whole in memory; votes change all the time, and are joined when a question
+speaks of them.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from data import crossmatch
 from data.campaign import Campaign
 from data.catalogue_columns import free_name
 from data.consensus import summarise
@@ -38,6 +40,7 @@ _ROW_GROUP = 100_000
 _LOOKED_AT = 10_000
 _SKY = ("ra_deg", "dec_deg")
 OBJECT_COLUMNS = ("object_id", *_SKY)
+CROSSMATCH_COLUMNS = (*crossmatch.HINTS, *crossmatch.DUPLICATES)
 EMBEDDINGS = (("pc1", "pc2"), ("umap1", "umap2"))
 NEAR_LENS = "near_lens"
 _SCORES = ("logit", "x_arcsec", "y_arcsec", "position_sigma_arcsec", "where_why", "bands_missing")
@@ -58,8 +61,12 @@ def write_survey_table(
     """Write the table of one model, whole or not at all, and the embedding that it joins; how many rows it has.
 
     p_lens is at the campaign's prior. Other models' p_lens stand beside it, named `p_lens_` and the version, and
-    `disagreement`, the difference of the largest and the smallest. lenses : ids graded so, for `near_lens`.
+    `disagreement`, the difference of the largest and the smallest. The crossmatch is brought up to date first.
+    lenses : ids graded so, for `near_lens`.
     """
+    # Stated before it is read: what comes in between makes the table out of date, and not wrong.
+    made = made_of(campaign, model_version, lenses=len(lenses))
+    crossmatch.bring_up_to_date(campaign)
     write_embedding(campaign, model_version, campaign.embedding_path(model_version), lenses=lenses)
     with written_atomically(path) as partial, duckdb.connect() as connection:
         memory_mb = max(1000, pq.read_metadata(campaign.catalogue_path).num_rows // 25_000)
@@ -72,7 +79,7 @@ def write_survey_table(
             connection.execute(
                 f"COPY ({select}) TO '{_in_sql(plain)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
             )
-            return _with_note(plain, partial, made_of(campaign, model_version, lenses=len(lenses)))
+            return _with_note(plain, partial, made)
         finally:
             plain.unlink(missing_ok=True)
 
@@ -90,7 +97,10 @@ def made_of(campaign: Campaign, model_version: str, *, lenses: int = 0) -> str:
     stamp = catalogue.stat().st_mtime_ns if catalogue.exists() else None
     umap = campaign.embedding_path(model_version, umap=True)
     drawn = umap.stat().st_mtime_ns if umap.exists() else None
-    return json.dumps([model_version, stamp, campaign.prior, parts, drawn, round(10 * math.log2(1 + lenses))])
+    graded = round(10 * math.log2(1 + lenses))
+    return json.dumps(
+        [model_version, stamp, campaign.prior, parts, drawn, graded, crossmatch.made_of(campaign)]
+    )
 
 
 def made_of_in(path: Path) -> str | None:
@@ -307,6 +317,7 @@ def _select(campaign: Campaign, model_version: str) -> str:
             if p_lens[1:]
             else []
         ),
+        *(f"m.{name} AS {name}" for name in CROSSMATCH_COLUMNS),
         *(f"e{n}.{name}" for n, file in enumerate(embeddings) for name in pq.read_schema(file).names[1:]),
         *_surveys_own(pq.read_schema(campaign.catalogue_path)),
     ]
@@ -321,13 +332,14 @@ def _select(campaign: Campaign, model_version: str) -> str:
     return f"""
         SELECT {", ".join(columns)}
         FROM read_parquet('{_in_sql(campaign.catalogue_path)}', file_row_number = true) c {" ".join(joins)}
+        LEFT JOIN read_parquet('{_in_sql(campaign.crossmatch_path)}') m ON m.object_id = c.object_id
         ORDER BY s0.logit DESC NULLS LAST, c.file_row_number
     """
 
 
 def _surveys_own(schema: pa.Schema) -> list[str]:
     """The catalogue's own columns of numbers and text; one whose name is taken gets the prefix `cat_`."""
-    taken = [ROW, *OBJECT_COLUMNS, "p_lens", *_SCORES, DISAGREEMENT, *VOTE_COLUMNS]
+    taken = [ROW, *OBJECT_COLUMNS, "p_lens", *_SCORES, DISAGREEMENT, *CROSSMATCH_COLUMNS, *VOTE_COLUMNS]
     taken += [NEAR_LENS, *(name for pair in EMBEDDINGS for name in pair)]
     columns = []
     for field in schema:

@@ -6,7 +6,9 @@ import uuid
 import pytest
 
 from dashboard.server import create_app
+from data.crossmatch import crossmatch
 from tests.fixtures.campaigns import MODEL, add_scores, filled_campaign
+from tests.fixtures.positions import known_lenses
 from tests.fixtures.servers import API, as_inspector, document_of, every_route, object_url, running_server
 
 LOGIT = 1.2345678901
@@ -18,6 +20,7 @@ SECRETS = {
     "another inspector's name": "Secret Bo",
     "truth": "secret-subtype",
     "a verdict in the catalogue": "secret-expert-grade",
+    "a known lens": "SECRET-LENS",
 }
 ADDRESSES = {
     f"{API}/health": [f"{API}/health"],
@@ -85,6 +88,9 @@ def client(tmp_path):
     }
     campaign = filled_campaign(tmp_path / "c", ["a", "b"], reveal="after-grade", columns=columns, size_px=4)
     add_scores(campaign, {"a": LOGIT, "b": LOGIT})
+    table = campaign.objects().table
+    at = {name: table[name][0].as_py() for name in ("ra_deg", "dec_deg")}
+    crossmatch(campaign, known=known_lenses([{"name": "SECRET-LENS", **at}]))
     with running_server(campaign) as client:
         bo = as_inspector(client, "Secret Bo")
         for object_id in "ab":

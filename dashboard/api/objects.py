@@ -13,7 +13,12 @@ router = APIRouter()
 
 @router.get("/objects/{object_id:path}")
 def get_object(session: CurrentSession, object_id: ObjectId) -> JSONResponse:
-    """An object; scores, truth and other votes are null while they are withheld from this inspector."""
+    """An object; scores, truth, known lens and other votes are null while they are withheld from this inspector.
+
+    crossmatch : null while it is not known. Its `known_lens` is the nearest of a catalogue of known lenses (name,
+    grading, type, z_lens, reference, separation_arcsec, catalogue), its `duplicate_of` the first object of this
+    catalogue that is at the same place (object_id, separation_arcsec); null if there is none.
+    """
     return JSONResponse(as_json(described(session.look(object_id))), headers={"Cache-Control": "no-store"})
 
 
@@ -34,6 +39,8 @@ def described(look: Look) -> dict[str, object]:
         "withheld": look.is_withheld,
         "scores": look.scores,
         "truth": look.truth,
+        "crossmatch": look.match
+        and {"known_lens": look.match.known_lens, "duplicate_of": look.match.duplicate},
         "my_votes": [vote.as_dict() for vote in look.my_votes],
         "other_votes": None if look.other_votes is None else [vote.as_dict() for vote in look.other_votes],
     }

@@ -50,10 +50,12 @@ def run(arguments: Namespace) -> None:
 def demo_campaign(path: Path) -> "Campaign":
     """The campaign in that folder, made and filled if it is not there."""
     from data.campaign import create_campaign, open_campaign
+    from data.crossmatch import bring_up_to_date
     from data.samples import install_samples
 
     is_there = (path / "campaign.toml").exists()
     campaign = open_campaign(path) if is_there else create_campaign(path, survey="euclid", title="Demo")
     if not len(campaign.objects()):
         install_samples(campaign)
+        bring_up_to_date(campaign)
     return campaign

@@ -49,6 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> None:
     from dashboard.commands.progress import progress_bar
     from data.campaign import open_campaign
+    from data.crossmatch import bring_up_to_date
     from data.errors import UnreadableCutoutError
     from data.ingest import ingest
 
@@ -77,6 +78,7 @@ def run(arguments: Namespace) -> None:
             f"{', '.join(map(str, arguments.sources))} holds no file that could be a cutout; "
             "expected FITS, HDF5, NPZ, NPY, PNG or JPEG files, or a folder of them"
         )
+    print(bring_up_to_date(campaign).in_words())
 
 
 def _filter_and_band(text: str) -> tuple[str, str]:

@@ -25,7 +25,12 @@ _BLOCK_BYTES = 2880
 _CHUNK_BYTES = 2**24
 _WHOLE_NULL = np.iinfo(np.int64).min
 _TRUTH_NULL = -1
-_KEYWORDS = {"inspectors": "INSPECT", "model_sha256": "MODELSHA", "consensus": "CONSENS"}
+_KEYWORDS = {
+    "inspectors": "INSPECT",
+    "model_sha256": "MODELSHA",
+    "consensus": "CONSENS",
+    "crossmatch": "XMATCH",
+}
 
 
 @dataclass(frozen=True)

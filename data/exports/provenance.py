@@ -7,6 +7,7 @@ from importlib.metadata import version
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data import crossmatch
 from data.campaign import Campaign
 from data.consensus import RULE
 from data.label_store import LabelStore
@@ -40,7 +41,7 @@ def provenance_of(campaign: Campaign, store: LabelStore, table: pa.Table, *, now
             f"rubric_{name.lower()}": f"{name} {term.label}: {term.definition}"
             for name, term in GRADES.items()
         },
-        **({"consensus": RULE, **_model(campaign, table)} if is_catalogue else {}),
+        **({"consensus": RULE, **_model(campaign, table), **_compared(campaign)} if is_catalogue else {}),
     }
 
 
@@ -64,6 +65,12 @@ def _model(campaign: Campaign, table: pa.Table) -> Provenance:
     prior = prior_of(campaign, model)
     stated = {} if prior is None else {"p_lens_prior": f"{prior:g}"}
     return {"model": model, "model_sha256": _digest(campaign, model), **stated}
+
+
+def _compared(campaign: Campaign) -> Provenance:
+    """With what the catalogue was compared."""
+    made = crossmatch.made_of_in(campaign.crossmatch_path)
+    return {} if made is None else {"crossmatch": crossmatch.in_words(made)}
 
 
 def _digest(campaign: Campaign, model: str) -> str:

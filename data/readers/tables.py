@@ -30,7 +30,10 @@ ID_NAMES = (
     ),
     *("objid", "obj_id", "object", "name", "target", "source"),
 )
-RA_NAMES = ("ra_deg", "ra", "right_ascension", "raj2000", "ra_j2000", "alpha_j2000", "ra_icrs", "_raj2000")
+RA_NAMES = (
+    *("ra_deg", "ra", "right_ascension", "raj2000", "ra_j2000", "alpha_j2000", "ra_icrs", "_raj2000"),
+    "ra [deg]",
+)
 DEC_NAMES = (
     "dec_deg",
     "dec",
@@ -41,6 +44,7 @@ DEC_NAMES = (
     "delta_j2000",
     "de_icrs",
     "_dej2000",
+    "dec [deg]",
 )
 FILE_NAMES = (
     "file",

@@ -21,6 +21,7 @@ BENCHMARKS = (
     "mosaic",
     "group",
     "survey",
+    "crossmatch",
 )
 OUT = Path("build") / "bench.json"
 

@@ -9,17 +9,20 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from data.campaign import Campaign
+from data.crossmatch import crossmatch
 from data.cutouts import Plane
 from data.label_store import LabelStore
 from data.votes import Vote
 from lensmodel.models import default_model
 from tests.fixtures.galaxies import campaign_of, cutout, galaxy, score
+from tests.fixtures.positions import known_lenses
 from tests.ui.conftest import Server
 from tests.ui.stage import all_saved, grade, open_vet, painted, part, press, waits_to_be_saved
 
 pytestmark = pytest.mark.browser
 
 Serve = Callable[[Campaign], Server]
+HOSTILE = '<img src=x onerror="alert(1)">\'; --'
 IDS = [f"EUCL J{n:06d}" for n in range(12)]
 
 
@@ -288,6 +291,61 @@ def test_blind_first_withholds_scores_and_maps_until_the_grade_is_stored(
     painted(page, other_than=graded)
     all_saved(page)
     assert [(vote.grade, vote.phase) for vote in votes_of(campaign)] == [("B", "blind"), ("C", "revealed")]
+
+
+def matched_campaign(folder: Path, **settings: str) -> Campaign:
+    """The second of three comes before as the first; both are a known lens with a hostile name."""
+    names = ("<b>one</b>", "two", "three")
+    dec_deg = (-49.47, -49.47 + 0.3 / 3600, -49.0)
+    cutouts = [cutout(name, galaxy(n), dec_deg=dec_deg[n]) for n, name in enumerate(names)]
+    campaign = campaign_of(folder, cutouts, **settings)
+    score(campaign, {"two": 0.9, "three": 0.5, "<b>one</b>": 0.1})
+    said = {"name": HOSTILE, "grading": "probable", "z_lens": 0.5, "reference": "Doe (2020) <i>"}
+    crossmatch(campaign, known=known_lenses([{**said, "ra_deg": 58.2, "dec_deg": -49.47 - 0.1 / 3600}]))
+    return campaign
+
+
+def test_a_known_lens_and_a_duplicate_are_told_as_text_and_the_double_is_a_link(
+    page: Page, tmp_path: Path, served: Serve
+) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    assert open_vet(page, served(matched_campaign(tmp_path / "c")).url) == "two"
+    expect(part(page, "known-lens")).to_have_text(f"known lens: {HOSTILE} (probable, 0.4″ away), ours 1.0")
+    expect(part(page, "known-lens-reference")).to_have_text("z 0.5 · Doe (2020) <i>")
+    expect(part(page, "duplicate-of")).to_have_text("duplicate of <b>one</b>, 0.3″ away")
+    part(page, "duplicate-of").get_by_role("link").click()
+    assert painted(page, other_than="two") == "<b>one</b>"
+    expect(part(page, "duplicate-of")).to_have_count(0)
+    expect(part(page, "known-lens")).to_contain_text("0.1″ away")
+    assert dialogs == []
+
+
+def test_a_known_lens_comes_onto_the_page_that_is_open_once_it_was_looked_up(
+    page: Page, tmp_path: Path, served: Serve
+) -> None:
+    campaign = matched_campaign(tmp_path / "c")
+    campaign.crossmatch_path.unlink()
+    open_vet(page, served(campaign).url)
+    expect(page.get_by_text("not looked up yet")).to_be_visible()
+    expect(part(page, "known-lens")).to_contain_text("probable", timeout=60_000)
+    expect(page.get_by_text("not looked up yet")).to_have_count(0)
+
+
+def test_before_the_blind_grade_the_page_tells_a_duplicate_and_no_known_lens(
+    page: Page, tmp_path: Path, served: Serve
+) -> None:
+    server = served(matched_campaign(tmp_path / "c", reveal="after-grade"))
+    page.goto(f"{server.url}/vet?object=two")
+    painted(page)
+    expect(part(page, "object-id")).to_have_text("two")
+    expect(part(page, "duplicate-of")).to_contain_text("<b>one</b>")
+    expect(part(page, "known-lens")).to_have_count(0)
+    grade(page, "a")
+    all_saved(page)
+    press(page, "ArrowLeft")
+    expect(part(page, "object-id")).to_have_text("two")
+    expect(part(page, "known-lens")).to_contain_text("probable")
 
 
 def test_the_digits_keep_their_overlays_and_a_menu_has_the_others(

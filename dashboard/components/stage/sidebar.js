@@ -23,11 +23,13 @@ function identity({ session }, actions) {
   const copy = h("button", { class: "plain", title: "Copy id and position", onclick: actions.copy }, "copy");
   const sky = h("a", { target: "_blank", rel: "noopener noreferrer", title: "This position in ESASky" }, "sky ↗");
   const warnings = h("ul", { class: "warnings" });
+  const matches = crossmatch(actions);
   const element = h("section", { class: "identity" },
-    h("div", { class: "line" }, name, h("span", { class: "spring" }), rank, copy, sky), h("div", { class: "dim" }, position), warnings);
+    h("div", { class: "line" }, name, h("span", { class: "spring" }), rank, copy, sky), h("div", { class: "dim" }, position), matches.element, warnings);
   return {
     element,
     update({ current, cutout, details, queue }) {
+      matches.update(details);
       setText(rank, current?.rank ? `${current.rank.toLocaleString("en")} of ${queue.progress.total.toLocaleString("en")}` : "");
       const isTicket = Boolean(session && current);
       const known = details?.object_id === current?.object_id ? details : null;
@@ -50,6 +52,50 @@ function identity({ session }, actions) {
     },
   };
 }
+
+/** Which known lens it is, and whether it comes twice. */
+function crossmatch(actions) {
+  const element = h("div", { class: "crossmatch" });
+  return {
+    element,
+    update(details) {
+      const key = JSON.stringify([details?.crossmatch, details?.withheld]);
+      if (element.dataset.key === key) return;
+      element.dataset.key = key;
+      element.replaceChildren(...crossmatchLines(details, actions));
+    },
+  };
+}
+
+function crossmatchLines(details, actions) {
+  if (!details) return [];
+  const { crossmatch: found, withheld } = details;
+  if (!found) return withheld ? [] : [h("div", { class: "dim" }, "known lens or duplicate: not looked up yet")];
+  return [...knownLensLines(found.known_lens), duplicateLine(found.duplicate_of, actions)].filter(Boolean);
+}
+
+function knownLensLines(lens) {
+  if (!lens) return [];
+  const said = `known lens: ${lens.name} (${[lens.grading, away(lens)].filter(Boolean).join(", ")}), ${lens.catalogue}`;
+  const more = [lens.type, lens.z_lens == null ? null : `z ${Number(lens.z_lens.toPrecision(4))}`, lens.reference].filter(Boolean).join(" · ");
+  return [
+    h("div", { class: "known-lens", title: said, "data-testid": "known-lens" }, said),
+    more ? h("div", { class: "dim", title: more, "data-testid": "known-lens-reference" }, more) : null,
+  ];
+}
+
+function duplicateLine(duplicate, actions) {
+  if (!duplicate) return null;
+  const { object_id: objectId } = duplicate;
+  const open = (event) => {
+    event.preventDefault();
+    actions.jumpTo(objectId);
+  };
+  const link = h("a", { href: `/vet?object=${encodeURIComponent(objectId)}`, title: `Open ${objectId}`, onclick: open }, objectId);
+  return h("div", { class: "duplicate", "data-testid": "duplicate-of" }, "duplicate of ", link, `, ${away(duplicate)}`);
+}
+
+const away = ({ separation_arcsec: arcsec }) => `${arcsec.toFixed(1)}″ away`;
 
 function verdict() {
   const element = h("section", { class: "verdict", "data-testid": "scores" });

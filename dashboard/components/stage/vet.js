@@ -194,6 +194,8 @@ class Vet extends Desk {
       if (page.version !== this.queue.version) await this.scoresArrived();
       this.reached(true);
       this.show();
+      const { details } = this;
+      if (details && !details.withheld && !details.crossmatch) this.renew(details.object_id); // looked up by now, perhaps
     } catch (error) {
       if (error.status === 401) this.say("Your sign-in has ended: sign in again in a new tab (/sign-in), and go on here. Votes are kept.");
       this.reached(false);
@@ -456,7 +458,7 @@ class Vet extends Desk {
     const { details } = this;
     if (this.campaign.reveal !== "open") return details?.revealed ? "revealed" : "blind";
     const asked = this.whatIf.answeredFor !== null && this.whatIf.answeredFor === this.painted?.entry.object_id;
-    return details?.scores?.length || details?.truth || this.explanation.map || asked ? "revealed" : "blind";
+    return details?.scores?.length || details?.truth || details?.crossmatch?.known_lens || this.explanation.map || asked ? "revealed" : "blind";
   }
 
   /** Only what is painted can be graded: a key pressed while the next one loads does nothing. */
