@@ -26,7 +26,7 @@ from data.cutouts import Cutout
 from data.errors import CampaignError
 from data.files import held_alone
 from data.objects import StoredObject
-from data.readers.mosaics import Positions, circles_of, cut_mosaics
+from data.readers.mosaics import FIELD_ARCSEC, Positions, circles_of, cut_mosaics
 from data.readers.units import Rejected
 from data.scores import SCORE_SCHEMA, write_part
 from lensmodel import Progress
@@ -47,19 +47,23 @@ _FINE_ORDER = 29
 
 @dataclass(frozen=True)
 class Patch:
-    """Positions near to each other and the tiles that may hold them. ra_deg, dec_deg : (n,)."""
+    """Positions near to each other and the tiles that may hold them.
+
+    ra_deg, dec_deg : (n,). field_arcsec : side of what is cut at each.
+    """
 
     object_ids: tuple[str, ...]
     ra_deg: NDArray[np.float64]
     dec_deg: NDArray[np.float64]
     tiles: tuple[Path, ...]
+    field_arcsec: float = FIELD_ARCSEC
 
     @property
     def part(self) -> str:
         """Name of the file of its scores: of other positions or other tiles it is another."""
         digest = hashlib.blake2b(digest_size=12)
         tiles = [(str(tile), tile.stat().st_size, tile.stat().st_mtime_ns) for tile in self.tiles]
-        digest.update(json.dumps([self.object_ids, tiles]).encode())
+        digest.update(json.dumps([self.object_ids, tiles, self.field_arcsec]).encode())
         digest.update(self.ra_deg.tobytes() + self.dec_deg.tobytes())
         return f"part-{digest.hexdigest()}.parquet"
 
@@ -78,6 +82,7 @@ def score_mosaics(
     tiles: Sequence[Path],
     positions: Positions,
     *,
+    field_arcsec: float = FIELD_ARCSEC,
     workers: int | None = None,
     scheduler: str | None = None,
     batch_size: int | None = None,
@@ -85,7 +90,8 @@ def score_mosaics(
 ) -> MosaicReport:
     """Score every position that has no row yet with these tiles; nothing is packed.
 
-    tiles : files that hold images larger than a cutout. workers, scheduler : as in `survey_scoring.score_survey`.
+    tiles : files that hold images larger than a cutout. field_arcsec : side of what is cut; ingest cuts 20.
+    workers, scheduler : as in `survey_scoring.score_survey`.
 
     Raises
     ------
@@ -96,7 +102,7 @@ def score_mosaics(
     """
     check_survey(card, campaign.survey.name)
     load_network(card)
-    patches = {patch.part: patch for patch in patches_of(tiles, positions)}
+    patches = {patch.part: patch for patch in patches_of(tiles, positions, field_arcsec=field_arcsec)}
     folder = campaign.mosaics_path(card.version)
     job = Job(campaign.path.resolve(), card, batch_size)
     started = time.monotonic()
@@ -123,7 +129,9 @@ def score_mosaics(
     return MosaicReport(report, [folder / name for name in patches])
 
 
-def patches_of(tiles: Sequence[Path], positions: Positions) -> Iterator[Patch]:
+def patches_of(
+    tiles: Sequence[Path], positions: Positions, *, field_arcsec: float = FIELD_ARCSEC
+) -> Iterator[Patch]:
     """Positions in the order of nested HEALPix cells, some thousand at a time, with the tiles that may hold them.
 
     Raises
@@ -157,6 +165,7 @@ def patches_of(tiles: Sequence[Path], positions: Positions) -> Iterator[Patch]:
             ra_deg,
             dec_deg,
             tuple(dict.fromkeys(circles[index][0].resolve() for index in near.tolist())),
+            field_arcsec,
         )
 
 
@@ -173,7 +182,7 @@ def score_patch(job: Job, patch: Patch, name: str) -> Tally:
 
     waiting: dict[object, list[Cutout]] = defaultdict(list)
     positions = Positions(range(len(rows)), patch.object_ids, patch.ra_deg, patch.dec_deg)
-    for place, found in cut_mosaics(patch.tiles, positions, campaign.survey):
+    for place, found in cut_mosaics(patch.tiles, positions, campaign.survey, field_arcsec=patch.field_arcsec):
         if isinstance(found, Rejected):
             rows[patch.object_ids[place]]["reason"] = found.reason
             continue

@@ -124,6 +124,21 @@ def test_patches_hold_each_position_once_and_the_tiles_that_may_hold_them(tmp_pa
     assert inside <= with_tile
 
 
+def test_a_smaller_field_is_cut_and_its_scores_are_others(campaign, tmp_path, tiles, catalogue, monkeypatch):
+    seen = []
+    judged = mosaic_scoring._judged
+    monkeypatch.setattr(
+        mosaic_scoring, "_judged", lambda job, cutouts: seen.extend(cutouts) or judged(job, cutouts)
+    )
+    card = evidence_model(tmp_path)
+    for patch in patches_of(tiles, positions_in(catalogue), field_arcsec=10.0):
+        score_patch(Job(campaign.path, card, None), patch, patch.part)
+    assert {plane.flux.shape for cutout in seen for plane in cutout.planes.values()} == {(100, 100)}
+    (small,) = patches_of(tiles, positions_in(catalogue), field_arcsec=10.0)
+    (large,) = patches_of(tiles, positions_in(catalogue))
+    assert small.part != large.part
+
+
 def test_a_damaged_tile_is_the_reason_of_its_positions_and_of_no_others(campaign, tmp_path, tiles):
     torn = tmp_path / "tiles" / "torn.fits"
     beside = (CENTRE[0], CENTRE[1] + 800 * SCALE_DEG)
@@ -182,6 +197,13 @@ def test_the_command_packs_the_best_and_a_sample_and_again_nothing(campaign, til
     assert main([*arguments[:-2]]) == 0
     assert "0 scored, 0 not scorable, 13 were there" in capsys.readouterr().out
     assert set(open_campaign(campaign.path).objects().ids) == ids
+
+
+@pytest.mark.parametrize("arcsec", ["0", "nan", "1e9"])
+def test_a_field_that_cannot_be_meant_is_refused(campaign, tiles, catalogue, arcsec, capsys):
+    arguments = ["score", str(campaign.path), "--mosaics", *map(str, tiles), "--catalogue", str(catalogue)]
+    assert main([*arguments, "--field", arcsec]) == 1
+    assert "expected arcsec from 1 to 120" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["--mosaics", "tiles"], ["--mosaics", "tiles", "--follow"]])

@@ -87,9 +87,12 @@ def circles_of(path: Path) -> list[tuple[float, float, float]]:
 
 
 def cut_mosaics(
-    paths: Sequence[Path], positions: Positions, survey: Survey
+    paths: Sequence[Path], positions: Positions, survey: Survey, *, field_arcsec: float = FIELD_ARCSEC
 ) -> Iterator[tuple[int, Found | Rejected]]:
-    """The place of each position in `positions`, and the cutout there, under the catalogue's id."""
+    """The place of each position in `positions`, and the cutout there, under the catalogue's id.
+
+    field_arcsec : side of a cutout.
+    """
     with contextlib.ExitStack() as stack:
         images: list[_Image] = []
         for path in paths:
@@ -97,12 +100,17 @@ def cut_mosaics(
         inside = np.any([image.holds for image in images], axis=0) if images else np.zeros(0, bool)
         for place in np.flatnonzero(inside).tolist():
             here = [image for image in images if image.holds[place]]
-            yield place, _cut(positions.object_ids[place], _one_per_band(here, survey), place, survey)
+            yield (
+                place,
+                _cut(positions.object_ids[place], _one_per_band(here, survey), place, survey, field_arcsec),
+            )
 
 
-def _cut(name: str, images: Sequence[_Image], place: int, survey: Survey) -> Found | Rejected:
+def _cut(
+    name: str, images: Sequence[_Image], place: int, survey: Survey, field_arcsec: float
+) -> Found | Rejected:
     try:
-        sources = [Source(image.file, Content((_window(image, place),))) for image in images]
+        sources = [Source(image.file, Content((_window(image, place, field_arcsec),))) for image in images]
         return Found(cutout_of(name, sources, survey, Known()))
     except Exception as error:  # damaged pixels make the libraries below raise anything, and the rest goes on
         return Rejected(str(images[0].file.path), f"at the position of {name[:100]!r}: {error}")
@@ -139,10 +147,10 @@ def _one_per_band(images: Sequence[_Image], survey: Survey) -> list[_Image]:
     return list(chosen.values())
 
 
-def _window(image: _Image, place: int) -> Part:
+def _window(image: _Image, place: int, field_arcsec: float) -> Part:
     """The pixels round a position; NaN where they would lie beyond the image's edge."""
     scale = image.part.pixel_scale_arcsec
-    side = round(FIELD_ARCSEC / scale) if scale > 0 else MOSAIC_SIDE_PX // 2
+    side = round(field_arcsec / scale) if scale > 0 else MOSAIC_SIDE_PX // 2
     x0, y0 = (math.floor(centre - (side - 1) / 2 + 0.5) for centre in image.pixels[place])
     height, width = image.header.shape
     rows, columns = (
