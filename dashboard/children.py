@@ -42,6 +42,8 @@ def _run(target: Callable[..., None], arguments: tuple[object, ...]) -> None:
 
 
 def _exit(signal_number: int, frame: FrameType | None) -> NoReturn:
+    # Asked once is enough: a second exception would be raised in what the first one finalises.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(0)
 
 

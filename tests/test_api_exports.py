@@ -1,6 +1,7 @@
 """`GET export.{format}`: the vetted catalogue as a download."""
 
 import io
+import time
 import uuid
 
 import pytest
@@ -77,4 +78,7 @@ def test_no_file_is_left_behind(client, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert client.get(f"{API}/export.csv").status_code == 200
     assert client.get(f"{API}/export.csv", params={"preset": "nothing"}).status_code == 422
+    until = time.monotonic() + 10  # the server removes it once the answer has been sent
+    while list(tmp_path.iterdir()) and time.monotonic() < until:
+        time.sleep(0.01)
     assert list(tmp_path.iterdir()) == []
