@@ -17,6 +17,7 @@ from torch import Tensor
 
 from data.cutout_store import CutoutStore
 from data.objects import ObjectTable, StoredObject
+from lensmodel.devices import device_of
 from lensmodel.models import ModelCard
 from lensmodel.networks import LensNetwork
 from lensmodel.preprocessing import PlaneSource, flux_batch, why_not
@@ -92,10 +93,12 @@ def read_batch(card: ModelCard, store: PlaneSource, objects: list[StoredObject])
 
 @lru_cache(maxsize=64)
 def images_at_once(network: LensNetwork, bands: int, shape: tuple[int, int]) -> int:
-    """How many images of that shape (y, x) go through a network fastest on a processor: 1, 2, 4, 8 or 16.
+    """How many images of that shape (y, x) go through a network fastest: on a processor 1, 2, 4, 8 or 16.
 
-    Those whose largest layer a core's cache holds: with more, each layer waits for memory.
+    Those whose largest layer a core's cache holds: with more, each layer waits for memory. A GPU takes a whole step.
     """
+    if device_of(network).type != "cpu":
+        return OBJECTS_PER_STEP
     made = torch.zeros(1, bands, *shape)
     largest = 0
     with torch.inference_mode():

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 from numpy.typing import NDArray
 
 from data.campaign import Campaign
@@ -23,6 +22,7 @@ from data.objects import ObjectTable
 from data.scores import SCORE_SCHEMA, next_part, scored_ids, write_features, write_part
 from lensmodel import Progress
 from lensmodel.batches import side_by_side, steps
+from lensmodel.devices import placed
 from lensmodel.errors import ModelError
 from lensmodel.models import ModelCard, check_survey, load_network, write_card
 from lensmodel.verdicts import Scored, ScoreRow, score_rows
@@ -104,8 +104,7 @@ def score(
     check_survey(card, campaign.survey.name)
     started = time.monotonic()
     store = campaign.cutouts()
-    network = load_network(card)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    network = placed(load_network(card), card)
     folder = campaign.scores_path(card.version)
     with held_alone(folder / ".lock", doing="scoring"):
         prepare(campaign, card)

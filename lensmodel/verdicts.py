@@ -9,6 +9,7 @@ from torch import Tensor
 
 from data.objects import StoredObject
 from lensmodel.batches import images_at_once, read_batch
+from lensmodel.devices import device_of, feature_map_of
 from lensmodel.explain.agreement import where_why
 from lensmodel.models import ModelCard
 from lensmodel.networks import LensNetwork, NetworkOutput
@@ -77,11 +78,12 @@ def judged(network: LensNetwork, card: ModelCard, flux: Tensor, field: Field) ->
 
     flux : (object, band, y, x) of a field, as `lensmodel.preprocessing.flux_batch` gives it.
     """
+    flux = flux.to(device_of(network))
     normalised = network.normalise(flux).contiguous(memory_format=torch.channels_last)
-    feature_map = network.features(normalised)
+    feature_map = feature_map_of(network, normalised)
     output = network.judge_image(feature_map, field.shape)
     agreement = where_why(network, card, output, flux, field.shape)
-    return Judged(_verdicts(output, agreement, field), output, network.embedding(feature_map, output))
+    return Judged(_verdicts(output, agreement, field), output, network.embedding(feature_map, output).cpu())
 
 
 def _verdicts(output: NetworkOutput, agreement: Tensor | None, field: Field) -> list[ScoreRow]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import torch
 
+from lensmodel.devices import placed
 from lensmodel.models import ModelCard, load_network
 from lensmodel.networks import LensNetwork
 
@@ -32,8 +33,7 @@ def network_of(card: ModelCard) -> LensNetwork:
 def _loaded(card: ModelCard) -> LensNetwork:
     torch.set_num_threads(1)  # a worker's threads each run a batch of their own
     _keep_memory()
-    network = load_network(card)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    network = placed(load_network(card), card)
     return network
 
 

@@ -28,7 +28,11 @@ class LensNetwork(nn.Module):
 
     Its forward pass is `judge(features(normalised))`: that is what Grad-CAM, the geometry of maps, exact
     occlusion build on.
+
+    half_precision : of the convolutional stack where a network is scored, None for single; see `lensmodel.devices`.
     """
+
+    half_precision: torch.dtype | None = None
 
     @property
     def features(self) -> nn.Sequential:
