@@ -31,7 +31,7 @@ from data.survey_table import VOTE_COLUMNS
 REACH_PX = 8
 # Two rows that fill the window; Panel's columns begin with a button that would take the first place.
 _GRID = """
-:host { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(480px, 100%), 1fr)); gap: 6px 22px;
+:host { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(max(480px, 34%), 100%), 1fr)); gap: 6px 22px;
   grid-auto-rows: max(230px, calc((100vh - 180px) / 2)); }
 .scroll-button { display: none }
 """

@@ -18,8 +18,8 @@ BINS = 120
 GRADE_COLOURS = {"A": "#2bb673", "B": "#3b7dd8", "C": "#d9a520", "X": "#b8504a"}
 # By column: UMAP where it is ready, which takes minutes.
 EMBEDDINGS = {
-    ("umap1", "umap2"): {"x": "UMAP of the network's features, 1", "y": "2"},
-    ("pc1", "pc2"): {"x": "first principal component of the network's features", "y": "second"},
+    ("umap1", "umap2"): {"x": "UMAP 1 of the network's features", "y": "UMAP 2"},
+    ("pc1", "pc2"): {"x": "principal component 1 of the network's features", "y": "principal component 2"},
 }
 TITLES = {"sky": "Sky", "scatter": "One against another", "scores": "Scores", "embedding": "Embedding"}
 
