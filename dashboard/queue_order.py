@@ -61,7 +61,7 @@ ORDERS: dict[str, Order] = {
             "near",
             "most like what was graded A or B first",
             of_table=TableOrder(NEAR_LENS),
-            needs="score again, for features of the images to lie beside the scores",
+            needs="these scores have no features beside them: remove their folder in scores/ and score again",
         ),
         Order("catalogue", "as in the catalogue"),
         Order("random", "shuffled"),

@@ -4,6 +4,8 @@ Steps are those of `lensmodel.batches`, so that an image is in the same batch wh
 of the partitions. DuckDB plans them from the files: no more than a row per partition is held in memory.
 """
 
+import hashlib
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -55,7 +57,10 @@ class Partition:
     @property
     def part(self) -> str:
         """Name of the file of its scores: no two partitions have a row in common."""
-        return f"part-{self.group}-{self.first:010d}-{self.last:010d}.parquet"
+        # Our groups have plain names; of a store by others no name may lead elsewhere.
+        is_plain = re.fullmatch(r"[\w.-]+", self.group, re.ASCII) is not None
+        group = self.group if is_plain else hashlib.blake2b(self.group.encode(), digest_size=8).hexdigest()
+        return f"part-{group}-{self.first:010d}-{self.last:010d}.parquet"
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def test_objects_like_those_graded_as_lenses_come_first(client):
 def test_an_order_that_is_not_there_says_what_it_needs(client):
     add_scores(client.campaign, LOGITS)
     assert "score with a second model" in queue(client, order="disagree", status=422)["detail"]
-    assert "for features of the images" in queue(client, order="near", status=422)["detail"]
+    assert "have no features beside them" in queue(client, order="near", status=422)["detail"]
 
 
 def test_what_was_decided_leaves_what_is_to_do(client):

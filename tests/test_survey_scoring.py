@@ -246,6 +246,13 @@ def test_partitions_of_one_range_and_different_rows_have_different_names():
     assert all(name.startswith("part-") and name.endswith(".parquet") for name in names)
 
 
+def test_a_group_of_a_strange_name_leads_nowhere_else():
+    names = [Partition(group, 0, 1, 1).part for group in ("../../evil", "a/b", "ä", "a b\n", "66x66-0a")]
+    assert len(set(names)) == len(names)
+    assert all("/" not in name and name.isascii() and name.isprintable() for name in names)
+    assert names[-1] == "part-66x66-0a-0000000000-0000000001.parquet"
+
+
 def test_an_empty_campaign_has_no_partitions(tmp_path):
     campaign = repeated_campaign(tmp_path / "c", 100, **SMALL)
     card = added_model(tmp_path)
