@@ -29,9 +29,9 @@ from tests.fixtures.repeated import repeated_campaign
 LAYOUTS = (("evidence-net", 100, 0.1), ("ou-66", 66, 0.3))
 EAGER_LAYOUTS = (("ou-200", 200, 3.0), ("ou-66", 66, 1.9), ("evidence-net", 100, 1.5))
 EAGER_IMAGES, EAGER_BATCHES = 128, (16, 64)
-CUTOUTS = 1000
+CUTOUTS = 4000
 CUTOUTS_FROM_START = 2000
-CUTOUTS_ON_DASK = 30_000
+CUTOUTS_ON_DASK = 90_000
 BATCH = 16
 ROUNDS = 4
 LEAST_SHARE = 0.85
