@@ -3,6 +3,8 @@
 import asyncio
 import re
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -213,3 +215,24 @@ def wait_for(condition, *, within_s: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_what_is_free_goes_back_to_the_system():
+    # In a process of its own: the heaps of this one hold what other tests left.
+    script = """
+import psutil, time
+import dashboard.serving as serving
+def held(): return psutil.Process().memory_info().rss / 2**20
+serving.GIVE_BACK_S = 0.2
+blocks = [bytearray(60_000) for _ in range(4_000)]
+pins = blocks[::50]  # what stays keeps the heap from shrinking by itself
+del blocks
+before = held()
+serving._give_memory_back()
+until = time.monotonic() + 20
+while held() > before - 100 and time.monotonic() < until:
+    time.sleep(0.1)
+print(before - held())
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert float(found.stdout) > 100
