@@ -20,6 +20,7 @@ MOST = 12_000_000
 CELL_ORDER = 9  # of HEALPix: cells of 6.9 arcmin
 Numbers = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Codes = NDArray[np.uint8]
 
 
 class SurveyColumns:
@@ -30,7 +31,7 @@ class SurveyColumns:
         self.total = len(table)
         self.every = max(1, -(-self.total // most))
         self._columns: dict[str, Numbers] = {}
-        self._categories: dict[str, tuple[list[str], NDArray[np.uint8]]] = {}
+        self._categories: dict[str, tuple[pa.Table | None, list[str], Codes]] = {}
         self._sky: tuple[SkyProjection, Numbers, Numbers] | None = None
         self._cells: NDArray[np.int32] | None = None
         self._all_on_sky: dict[int, NDArray[np.int64]] = {}
@@ -46,19 +47,20 @@ class SurveyColumns:
                 self._columns |= self.table.columns([name], every=self.every)
             return self._columns[name]
 
-    def categories(self, name: str, votes: pa.Table | None = None) -> tuple[list[str], NDArray[np.uint8]]:
+    def categories(self, name: str, votes: pa.Table | None = None) -> tuple[list[str], Codes]:
         """The values of a column of text, and for each row the place of its own among them from 1, or 0.
 
-        votes : for what they come to, which is read each time; of their grades, the best first.
+        votes : for what they come to, which is asked once for each state of them; of their grades, the best first.
         """
-        if votes is not None:
-            values = sorted(self.table.categories(name, votes))
-            return values, self.table.codes(name, values, votes, every=self.every)
         with self._lock:
-            if name not in self._categories:
-                values = self.table.categories(name)
-                self._categories[name] = values, self.table.codes(name, values, every=self.every)
-            return self._categories[name]
+            kept = self._categories.get(name)
+            if kept is None or kept[0] is not votes:
+                values = self.table.categories(name, votes)
+                if votes is not None:
+                    values.sort()
+                kept = votes, values, self.table.codes(name, values, votes, every=self.every)
+                self._categories[name] = kept
+            return kept[1:]
 
     def sky(self) -> tuple[SkyProjection, Numbers, Numbers]:
         """A projection that has the survey in its middle, and where in it the objects are: x, y in degrees."""

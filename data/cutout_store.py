@@ -65,12 +65,15 @@ class CutoutStore:
         """Write the planes of these cutouts and return the rows that claim them, in the same order."""
         by_layout: dict[Layout, list[int]] = defaultdict(list)
         for index, cutout in enumerate(cutouts):
-            by_layout[_layout_of(cutout)].append(index)
+            by_layout[layout_of(cutout)].append(index)
         stored: dict[int, StoredObject] = {}
         for layout, indices in by_layout.items():
             group, first = self._write([cutouts[i] for i in indices], layout)
             for offset, index in enumerate(indices):
-                stored[index] = _stored(cutouts[index], group, first + offset)
+                cutout = cutouts[index]
+                stored[index] = stored_as(
+                    cutout, group, first + offset, planes_hash=planes_hash(cutout.planes)
+                )
         return [stored[index] for index in range(len(cutouts))]
 
     def read(self, stored: StoredObject, *, with_noise: bool = False) -> dict[str, Plane]:
@@ -255,7 +258,8 @@ class CutoutStore:
         )
 
 
-def _layout_of(cutout: Cutout) -> Layout:
+def layout_of(cutout: Cutout) -> Layout:
+    """What objects must share to be stacked."""
     return tuple(
         (
             band,
@@ -274,7 +278,8 @@ def _group_name(cutout: Cutout, layout: Layout) -> str:
     return f"{height}x{width}-{digest}"
 
 
-def _stored(cutout: Cutout, group: str, row: int) -> StoredObject:
+def stored_as(cutout: Cutout, group: str, row: int, *, planes_hash: str) -> StoredObject:
+    """The row that claims the planes of a cutout, at their place in the store."""
     return StoredObject(
         object_id=cutout.object_id,
         ra_deg=cutout.ra_deg,
@@ -283,7 +288,7 @@ def _stored(cutout: Cutout, group: str, row: int) -> StoredObject:
         bands=cutout.bands,
         zero_points_mag=tuple(plane.zero_point_mag for plane in cutout.planes.values()),
         cd_deg=cutout.cd_deg,
-        planes_hash=planes_hash(cutout.planes),
+        planes_hash=planes_hash,
         cutout_group=group,
         cutout_row=row,
         source_files=cutout.source_files,

@@ -35,6 +35,11 @@ def write_json(path: Path, values: object) -> None:
         partial.write_text(text + "\n", encoding="utf-8")
 
 
+def in_sql(*paths: Path) -> str:
+    """Files as texts in a query of DuckDB, with commas between."""
+    return ", ".join("'" + str(path.resolve()).replace("'", "''") + "'" for path in paths)
+
+
 @contextlib.contextmanager
 def held_alone(path: Path, *, doing: str, in_turn: bool = False) -> Iterator[None]:
     """Hold the lock file `path` for this process; the system frees it when the process ends, however it ends.

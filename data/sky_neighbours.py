@@ -31,12 +31,12 @@ def nearest_within(
     found, separation_arcsec = np.full(len(ra_deg), -1, np.int64), np.full(len(ra_deg), np.nan)
     if not len(others):
         return found, separation_arcsec
-    tree = cKDTree(_unit_vectors(of[0][others], of[1][others]))
+    tree = cKDTree(unit_vectors(of[0][others], of[1][others]))
     for first in range(0, len(ra_deg), _CHUNK):
         some = slice(first, first + _CHUNK)
         there = first + np.flatnonzero(np.isfinite(ra_deg[some]) & np.isfinite(dec_deg[some]))
         chord, place = tree.query(
-            _unit_vectors(ra_deg[there], dec_deg[there]), distance_upper_bound=_chord(radius_arcsec)
+            unit_vectors(ra_deg[there], dec_deg[there]), distance_upper_bound=_chord(radius_arcsec)
         )
         near = np.isfinite(chord)
         found[there[near]] = others[place[near]]
@@ -68,7 +68,7 @@ def first_of_groups(ra_deg: Degrees, dec_deg: Degrees, *, radius_arcsec: float) 
 
 def separations_arcsec(ra_deg: Degrees, dec_deg: Degrees, *, rows: Rows, others: Rows) -> Degrees:
     """How far each of some rows is from another."""
-    vectors = (_unit_vectors(ra_deg[some], dec_deg[some]) for some in (rows, others))
+    vectors = (unit_vectors(ra_deg[some], dec_deg[some]) for some in (rows, others))
     return _arcsec(np.linalg.norm(np.subtract(*vectors), axis=1))
 
 
@@ -81,7 +81,7 @@ def _groups(ra_deg: Degrees, dec_deg: Degrees, radius_arcsec: float) -> NDArray[
         last = min(start + _CHUNK, number) - 1
         # Who is further off in declination than the radius is further off on the sky.
         end = int(np.searchsorted(dec_deg, dec_deg[last] + reach_deg, side="right"))
-        points = _unit_vectors(ra_deg[start:end], dec_deg[start:end])
+        points = unit_vectors(ra_deg[start:end], dec_deg[start:end])
         links += [start + pairs for pairs in _links(points, _chord(radius_arcsec))]
     return _components(np.concatenate(links), number)
 
@@ -123,7 +123,7 @@ def _components(pairs: Rows, number: int) -> NDArray[np.int32]:
     return group
 
 
-def _unit_vectors(ra_deg: Degrees, dec_deg: Degrees) -> Degrees:
+def unit_vectors(ra_deg: Degrees, dec_deg: Degrees) -> Degrees:
     """(position, 3)"""
     ra, dec = np.radians(ra_deg), np.radians(dec_deg)
     return np.column_stack((np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)))

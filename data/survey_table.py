@@ -24,7 +24,7 @@ from data.campaign import Campaign
 from data.catalogue_columns import free_name
 from data.consensus import summarise
 from data.embeddings import write_embedding
-from data.files import written_atomically
+from data.files import in_sql, written_atomically
 from data.filters import Condition, Every, Missing, Not, as_sql, checked, columns_of, quoted
 from data.label_store import LabelStore
 from data.objects import STORAGE_COLUMNS
@@ -72,12 +72,12 @@ def write_survey_table(
         memory_mb = max(1000, pq.read_metadata(campaign.catalogue_path).num_rows // 25_000)
         connection.execute(f"SET threads = {threads}; SET memory_limit = '{memory_mb}MB'")
         connection.execute("SET preserve_insertion_order = false")  # it is ordered by score
-        connection.execute(f"SET temp_directory = '{_in_sql(path.parent / '.spill')}'")
+        connection.execute(f"SET temp_directory = {in_sql(path.parent / '.spill')}")
         plain = partial.with_name(f"{partial.name}.plain")
         try:
             select = _select(campaign, model_version)
             connection.execute(
-                f"COPY ({select}) TO '{_in_sql(plain)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
+                f"COPY ({select}) TO {in_sql(plain)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
             )
             return _with_note(plain, partial, made)
         finally:
@@ -145,7 +145,7 @@ class SurveyTable:
         self._connection = duckdb.connect()
         self._connection.execute(f"SET threads = {threads}; SET memory_limit = '{MEMORY}'")
         self._connection.execute("SET parquet_metadata_cache = true")
-        source = f"read_parquet('{_in_sql(path)}', file_row_number = true)"
+        source = f"read_parquet({in_sql(path)}, file_row_number = true)"
         self._connection.execute(f"CREATE VIEW survey AS SELECT * FROM {source}")
         described = self._connection.execute(f"DESCRIBE SELECT * EXCLUDE ({_PLACE}) FROM survey").fetchall()
         self.kinds = {name: "text" if kind == "VARCHAR" else "number" for name, kind, *_ in described}
@@ -326,13 +326,13 @@ def _select(campaign: Campaign, model_version: str) -> str:
         for n, version in enumerate(versions)
     ]
     joins += [
-        f"LEFT JOIN read_parquet('{_in_sql(file)}') e{n} ON e{n}.object_id = c.object_id"
+        f"LEFT JOIN read_parquet({in_sql(file)}) e{n} ON e{n}.object_id = c.object_id"
         for n, file in enumerate(embeddings)
     ]
     return f"""
         SELECT {", ".join(columns)}
-        FROM read_parquet('{_in_sql(campaign.catalogue_path)}', file_row_number = true) c {" ".join(joins)}
-        LEFT JOIN read_parquet('{_in_sql(campaign.crossmatch_path)}') m ON m.object_id = c.object_id
+        FROM read_parquet({in_sql(campaign.catalogue_path)}, file_row_number = true) c {" ".join(joins)}
+        LEFT JOIN read_parquet({in_sql(campaign.crossmatch_path)}) m ON m.object_id = c.object_id
         ORDER BY s0.logit DESC NULLS LAST, c.file_row_number
     """
 
@@ -363,9 +363,8 @@ def _scores_of(campaign: Campaign, version: str) -> str:
     if not parts:
         nothing = ", ".join(f"NULL::DOUBLE AS {name}" for name in ("p_lens", *_SCORES))
         return f"SELECT NULL::VARCHAR AS object_id, {nothing} WHERE false"
-    listed = ", ".join(f"'{_in_sql(part)}'" for part in parts)
     # Older parts lack columns that newer ones have; the last row of an object counts.
-    return f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
+    return f"SELECT * FROM read_parquet([{in_sql(*parts)}], union_by_name = true)"
 
 
 def _p_lens(campaign: Campaign, version: str, alias: str) -> str:
@@ -399,7 +398,3 @@ def _by(order: Order) -> str:
 
 def _missing_last(order: Order | None) -> str:
     return "" if order is None else _by(order).replace(", ", " NULLS LAST, ", 1)
-
-
-def _in_sql(path: Path) -> str:
-    return str(path.resolve()).replace("'", "''")

@@ -22,13 +22,14 @@ from astropy_healpix import HEALPix
 from numpy.typing import NDArray
 
 from data.campaign import Campaign, open_campaign
+from data.cutout_store import layout_of, stored_as
 from data.cutouts import Cutout
 from data.errors import CampaignError
-from data.files import held_alone
-from data.objects import StoredObject
+from data.files import held_alone, in_sql
 from data.readers.mosaics import FIELD_ARCSEC, Positions, circles_of, cut_mosaics
 from data.readers.units import Rejected
 from data.scores import SCORE_SCHEMA, write_part
+from data.sky_neighbours import unit_vectors
 from lensmodel import Progress
 from lensmodel.batches import OBJECTS_PER_STEP
 from lensmodel.models import ModelCard, check_survey, load_network, write_card
@@ -40,6 +41,7 @@ from lensmodel.survey_scoring import Job, check_room, check_workers
 from lensmodel.verdicts import ScoreRow, score_rows
 from lensmodel.worker_network import network_of
 
+FIELDS_ARCSEC = (1.0, 120.0)
 NO_IMAGE = "no image of the mosaic holds this position"
 _CELL_ORDER = 8  # of HEALPix: cells of 14 arcmin, about half a tile
 _FINE_ORDER = 29
@@ -96,10 +98,14 @@ def score_mosaics(
     Raises
     ------
     CampaignError
-        If no file is a tile with a place on the sky, there are no positions, or another process is scoring.
+        If no file is a tile with a place on the sky, there are no positions, the field is not one for a galaxy, or
+        another process is scoring.
     ModelError
         As `score_survey`.
     """
+    least, most = FIELDS_ARCSEC
+    if not least <= field_arcsec <= most:
+        raise CampaignError(f"the field is {field_arcsec:g}; expected arcsec from {least:g} to {most:g}")
     check_survey(card, campaign.survey.name)
     load_network(card)
     patches = {patch.part: patch for patch in patches_of(tiles, positions, field_arcsec=field_arcsec)}
@@ -147,7 +153,7 @@ def patches_of(
             f"none of {len(tiles):,} files is a FITS image of 500 px or more with a place on the sky: name the "
             "survey's tiles, or ingest cutouts"
         )
-    centres = _unit_vectors(np.array([one[1] for one in circles]), np.array([one[2] for one in circles]))
+    centres = unit_vectors(np.array([one[1] for one in circles]), np.array([one[2] for one in circles]))
     radii = np.radians([one[3] for one in circles])
     healpix = HEALPix(2**_FINE_ORDER, order="nested")
     cells = healpix.lonlat_to_healpix(positions.ra_deg * u.deg, positions.dec_deg * u.deg)
@@ -155,7 +161,7 @@ def patches_of(
     coarse = cells[order] >> (2 * (_FINE_ORDER - _CELL_ORDER))
     for some in _pieces(order, coarse):
         ra_deg, dec_deg = positions.ra_deg[some], positions.dec_deg[some]
-        places = _unit_vectors(ra_deg, dec_deg)
+        places = unit_vectors(ra_deg, dec_deg)
         middle = places.mean(axis=0)
         middle /= np.linalg.norm(middle)
         reach = _angle(places, middle).max()
@@ -186,7 +192,7 @@ def score_patch(job: Job, patch: Patch, name: str) -> Tally:
         if isinstance(found, Rejected):
             rows[patch.object_ids[place]]["reason"] = found.reason
             continue
-        layout = PlanesInMemory.layout_of(found.cutout)
+        layout = layout_of(found.cutout)
         waiting[layout].append(found.cutout)
         if len(waiting[layout]) == OBJECTS_PER_STEP:
             judge(waiting.pop(layout))
@@ -212,8 +218,8 @@ def drawn_from(parts: Sequence[Path], number: int, seed: int) -> list[str]:
 def _chosen(parts: Sequence[Path], order: str, number: int) -> list[str]:
     import duckdb
 
-    listed = ", ".join("'" + str(part).replace("'", "''") + "'" for part in parts)
-    query = f"SELECT object_id FROM read_parquet([{listed}]) WHERE logit IS NOT NULL ORDER BY {order} LIMIT {number:d}"
+    scored = f"SELECT object_id FROM read_parquet([{in_sql(*parts)}]) WHERE logit IS NOT NULL"
+    query = f"{scored} ORDER BY {order} LIMIT {number:d}"
     with duckdb.connect() as connection:
         return [row[0] for row in connection.execute(query).fetchall()]
 
@@ -235,33 +241,8 @@ def _pieces(order: NDArray[np.int64], cells: NDArray[np.int64]) -> Iterator[NDAr
 
 def _judged(job: Job, cutouts: Sequence[Cutout]) -> list[ScoreRow]:
     source = PlanesInMemory([cutout.planes for cutout in cutouts])
-    objects = [_stored(cutout, row) for row, cutout in enumerate(cutouts)]
+    objects = [stored_as(cutout, "", row, planes_hash="") for row, cutout in enumerate(cutouts)]
     return score_rows(network_of(job.card), job.card, source, job.batch_size, objects).rows
-
-
-def _stored(cutout: Cutout, row: int) -> StoredObject:
-    """A cutout as if it were packed."""
-    return StoredObject(
-        object_id=cutout.object_id,
-        ra_deg=cutout.ra_deg,
-        dec_deg=cutout.dec_deg,
-        kind=cutout.kind,
-        bands=cutout.bands,
-        zero_points_mag=tuple(plane.zero_point_mag for plane in cutout.planes.values()),
-        cd_deg=cutout.cd_deg,
-        planes_hash="",
-        cutout_group="",
-        cutout_row=row,
-        source_files=cutout.source_files,
-        warnings=cutout.warnings,
-        columns={},
-        centre_deg=cutout.centre_deg,
-    )
-
-
-def _unit_vectors(ra_deg: NDArray[np.float64], dec_deg: NDArray[np.float64]) -> NDArray[np.float64]:
-    ra, dec = np.radians(ra_deg), np.radians(dec_deg)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
 
 
 def _angle(places: NDArray[np.float64], middle: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ import pyarrow.dataset as ds
 
 from data.campaign import Campaign
 from data.cutout_store import CutoutStore
+from data.files import in_sql
 from data.objects import StoredObject, stored_objects
 from lensmodel.batches import OBJECTS_PER_STEP, chunks_per_step, step_of
 
@@ -79,13 +80,13 @@ def planned(campaign: Campaign, model_version: str, *, workers: int) -> Plan:
     """The partitions of all objects that have no row of this model version, for so many workers."""
     import duckdb  # not in workers, which plan nothing: one that ends with it prints a page of nonsense
 
-    parts = [str(part) for part in campaign.score_parts(model_version)]
+    parts = campaign.score_parts(model_version)
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute("SET temp_directory = $1", [str(campaign.path / ".spill")])
-        connection.execute("CREATE VIEW objects AS SELECT * FROM " + _source([str(campaign.catalogue_path)]))
+        connection.execute("CREATE VIEW objects AS SELECT * FROM " + _source(campaign.catalogue_path))
         done = (
-            f"SELECT object_id FROM {_source(parts)}"
+            f"SELECT object_id FROM {_source(*parts)}"
             if parts
             else "SELECT NULL::VARCHAR AS object_id WHERE false"
         )
@@ -137,7 +138,7 @@ def groups_in(catalogue: Path) -> list[StoredObject]:
         names = ", ".join(
             name for name in _READ if name in ds.dataset(catalogue, format="parquet").schema.names
         )
-        query = f"SELECT DISTINCT ON (cutout_group, kind, bands) {names} FROM {_source([str(catalogue)])}"
+        query = f"SELECT DISTINCT ON (cutout_group, kind, bands) {names} FROM {_source(catalogue)}"
         return stored_objects(connection.sql(query).to_arrow_table())
 
 
@@ -179,9 +180,8 @@ def _layouts(connection: "duckdb.DuckDBPyConnection", store: CutoutStore) -> pa.
     )
 
 
-def _source(paths: list[str]) -> str:
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    return f"read_parquet([{listed}], union_by_name = true)"
+def _source(*paths: Path) -> str:
+    return f"read_parquet([{in_sql(*paths)}], union_by_name = true)"
 
 
 def _one(connection: "duckdb.DuckDBPyConnection", query: str) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from data.cutouts import Cutout, Plane
+from data.cutouts import Plane
 
 
 class PlanesInMemory:
@@ -14,13 +14,6 @@ class PlanesInMemory:
     def __init__(self, objects: Sequence[Mapping[str, Plane]]) -> None:
         self._objects = objects
         self._first = objects[0]
-
-    @staticmethod
-    def layout_of(cutout: Cutout) -> object:
-        """What objects must share to be together here."""
-        return tuple(
-            (band, plane.flux.shape, plane.pixel_scale_arcsec) for band, plane in cutout.planes.items()
-        )
 
     def bands(self, group: str) -> tuple[str, ...]:
         return tuple(self._first)

@@ -28,8 +28,6 @@ EXAMPLES = """\
 POLL_S = 1.0
 REASONS_SHOWN = 3
 KEEP = 10_000
-FIELD_ARCSEC = 20.0
-FIELDS_ARCSEC = (1.0, 120.0)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -56,10 +54,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--field",
         type=float,
-        default=FIELD_ARCSEC,
         metavar="ARCSEC",
-        help="with --mosaics: side of what is scored at each position (default: %(default)g; half takes a quarter of "
-        "the time with a network that takes any size)",
+        help="with --mosaics: side of what is scored at each position (default: what ingest cuts, 20; half takes a "
+        "quarter of the time with a network that takes any size)",
     )
     parser.add_argument(
         "--keep",
@@ -108,9 +105,6 @@ def run(arguments: Namespace) -> None:
         raise CampaignError("--workers starts processes here and --scheduler has its own: give one of them")
     if arguments.mosaics and (arguments.follow or arguments.catalogue is None):
         raise CampaignError("--mosaics needs --catalogue with the positions to cut at, and does not --follow")
-    least, most = FIELDS_ARCSEC
-    if not least <= arguments.field <= most:
-        raise CampaignError(f"--field is {arguments.field:g}; expected arcsec from {least:g} to {most:g}")
     campaign = open_campaign(arguments.campaign)
     card = preferred_model(campaign, arguments.model)
     score = partial(_score, card=card, arguments=arguments)
@@ -169,6 +163,7 @@ def _score_mosaics(campaign: "Campaign", card: "ModelCard", arguments: Namespace
     """Score positions in tiles, and pack the best of them and a sample."""
     from dashboard.commands.progress import progress_bar
     from data.ingest import ingest
+    from data.readers.mosaics import FIELD_ARCSEC
     from data.readers.units import list_files
     from data.selections import keep_selection
     from data.source_catalogue import SourceCatalogue, write_rows
@@ -183,7 +178,7 @@ def _score_mosaics(campaign: "Campaign", card: "ModelCard", arguments: Namespace
             card,
             tiles,
             positions,
-            field_arcsec=arguments.field,
+            field_arcsec=FIELD_ARCSEC if arguments.field is None else arguments.field,
             workers=arguments.workers or (None if arguments.scheduler else 1),
             scheduler=arguments.scheduler,
             batch_size=arguments.batch_size,

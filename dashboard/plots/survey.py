@@ -24,15 +24,20 @@ Codes = NDArray[np.uint8]
 Counts = NDArray[np.float64]
 
 _DARKEST = 40  # of 256: below it a single object is not seen on the dark ground
-COLOURS = np.array(
-    [[int(name[n : n + 2], 16) for n in (1, 3, 5)] for name in Viridis256[_DARKEST:]], np.uint8
-)
 _GREY = 128
 _STEPS_DEG = (30.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 _SPARSE = ((0.002, 3), (0.02, 1))  # up to this share of pixels with an object, pixels beyond its own
 _POINTS = 91  # of each line
 _NAME_PX = (44, 16)
 _LINES = 5  # of the graticule, about, across the view
+
+
+def _rgb(names: Sequence[str]) -> Pixels:
+    """(colour, RGB) of names such as #3b7dd8."""
+    return np.array([[int(name[n : n + 2], 16) for n in (1, 3, 5)] for name in names], np.uint8)
+
+
+COLOURS = _rgb(Viridis256[_DARKEST:])
 
 
 @dataclass(frozen=True)
@@ -119,8 +124,7 @@ def by_category(
     counts = np.stack([_spread(counted(x[some], y[some], view), reach_px) for some in chosen])
     pixels = _painted(_spread(every, reach_px), np.zeros_like(every), every)
     there = counts.max(axis=0) > 0
-    table = np.array([[int(name[n : n + 2], 16) for n in (1, 3, 5)] for name in colours], np.uint8)
-    pixels[there, :3] = table[counts.argmax(axis=0)[there]]
+    pixels[there, :3] = _rgb(colours)[counts.argmax(axis=0)[there]]
     pixels[there, 3] = 255
     return Picture(pixels, 0, 0)
 

@@ -31,6 +31,7 @@ clearTimeout(figure.lensvetRest);
 if (figure.tags.length) figure.tags = [];
 figure.lensvetRest = setTimeout(() => {
   const [view] = [...window.Bokeh.index.query((view) => view.model === figure)];
+  if (!view) return;
   const box = view.el.getBoundingClientRect();
   figure.tags = [cb_obj.x, cb_obj.y, box.x + cb_obj.sx, box.y + cb_obj.sy];
 }, %d);

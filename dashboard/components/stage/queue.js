@@ -18,6 +18,7 @@ export class Queue {
     this.progress = { total: 0, scored: 0, graded: 0, skipped: 0, matching: 0 };
     this.version = null;
     this.exhausted = false;
+    this.isHeld = false; // an address names an object: nothing is taken before it
     this.isPinned = () => false; // somebody presents: a grade does not move on
     this.from = 0; // before this place in the server's list nothing new is expected
   }
@@ -105,6 +106,12 @@ export class Queue {
     this.moved();
   }
 
+  /** Go on with what comes, if nothing else was gone to meanwhile. */
+  release() {
+    this.isHeld = false;
+    if (!this.current && this.takeNext()) this.moved();
+  }
+
   takeNext() {
     const next = this.upcoming.shift();
     if (!next) return false;
@@ -132,7 +139,7 @@ export class Queue {
     } finally {
       this.refilling = false;
     }
-    if (!this.current && this.takeNext()) this.at = this.visited.length - 1;
+    if (!this.current && !this.isHeld && this.takeNext()) this.at = this.visited.length - 1;
     this.onChange();
   }
 

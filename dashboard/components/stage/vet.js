@@ -133,9 +133,11 @@ class Vet extends Desk {
 
   async start() {
     await this.grading.restoreHistory();
+    const asked = new URLSearchParams(window.location.search).get("object");
+    this.queue.isHeld = Boolean(asked && !this.around);
     await this.startQueue();
     if (this.around) this.queue.lookAmong(this.around);
-    else await this.openAsked();
+    else if (asked) await this.openAsked(asked);
     this.grading.outbox.flush();
     this.poll();
   }
@@ -155,13 +157,12 @@ class Vet extends Desk {
   }
 
   /** The object that a link to this page names; a reload goes on with the queue. */
-  async openAsked() {
-    const asked = new URLSearchParams(window.location.search).get("object");
-    if (!asked) return;
+  async openAsked(asked) {
     const { session } = this.campaign;
     const { filter, selection } = this.queue.settings;
     this.setAddress(session ? { session: session.id } : { filter, selection, from: this.leave && "mosaic" });
     await this.jumpTo(asked);
+    this.queue.release();
   }
 
   /** Many at once: where this page was opened from, if it was from there. */
