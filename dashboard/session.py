@@ -23,6 +23,10 @@ from data.votes import Vote, validate_vote
 
 Row = dict[str, object]
 
+_COMES_BY_TICKET = (
+    "this object is in a session that you are in: it comes to you there, and shows itself after that"
+)
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -101,25 +105,44 @@ class Session:
         ------
         UnknownObjectError
             If there is no such object; also for a ticket that was never given to this inspector.
+        WithheldError
+            If it is to come by a ticket first.
         """
+        (found,) = self.subjects([given_id])
+        if not isinstance(found, Subject):
+            raise found
+        return found
+
+    def subjects(self, given_ids: Sequence[str]) -> list[Subject | UnknownObjectError | WithheldError]:
+        """What is meant by each of these, or why it may not be had; they are looked up together, in their order."""
+        meant = [self._meant(given_id) for given_id in given_ids]
+        stored = self.state.stored_by_id([object_id for object_id, *_ in meant if object_id is not None])
+        found: list[Subject | UnknownObjectError | WithheldError] = []
+        for given_id, (object_id, board, ticket) in zip(given_ids, meant, strict=True):
+            one = None if object_id is None else stored.get(object_id)
+            if one is None:
+                found.append(UnknownObjectError(given_id))
+            elif board is not None:
+                found.append(Subject(one, _anonymous(one, given_id), board, ticket))
+            elif self._comes_by_ticket(Subject(one, one)):
+                found.append(WithheldError(_COMES_BY_TICKET))
+            else:
+                found.append(Subject(one, one))
+        return found
+
+    def _meant(self, given_id: str) -> tuple[str | None, Board | None, Ticket | None]:
+        """The object's own id, None of a ticket that this inspector was not given; board and ticket if it is one."""
         ticket = self.state.tickets.read(given_id, self.person.account)
         if ticket is None:
-            stored = self.state.stored(given_id)
-            subject = Subject(stored, stored)
-            if self._comes_by_ticket(subject):
-                raise WithheldError(
-                    "this object is in a session that you are in: it comes to you there, and shows itself after that"
-                )
-            return subject
+            return given_id, None, None
         board = self.state.inspections.numbered(ticket.session)
         if (
             board is None
             or not self._may_look_into(board)
             or not board.is_given(self.inspector, ticket.place, ticket.look)
         ):
-            raise UnknownObjectError(given_id)
-        stored = self.state.stored(board.items[ticket.place].object_id)
-        return Subject(stored, _anonymous(stored, given_id), board, ticket)
+            return None, None, None
+        return board.items[ticket.place].object_id, board, ticket
 
     def look(self, given_id: str) -> Look:
         """The object and what this inspector may know of it. Where grading is blind, what was shown is remembered.

@@ -143,10 +143,14 @@ class ServerState:
         UnknownObjectError
             If the campaign has none.
         """
-        found = self.catalogue.now().table.get(object_id)
-        if found is None:
+        found = self.stored_by_id([object_id])
+        if not found:
             raise UnknownObjectError(object_id)
-        return found
+        return found[object_id]
+
+    def stored_by_id(self, object_ids: Sequence[str]) -> dict[str, StoredObject]:
+        """The objects of these ids; one that the campaign does not have is left out."""
+        return {one.object_id: one for one in self.catalogue.now().table.rows_of(object_ids)}
 
     def stored_in(self, row: int, object_id: str) -> StoredObject:
         """The object of that id, which a survey table found in a row of the catalogue: without reading all ids.
@@ -161,15 +165,12 @@ class ServerState:
 
     def planes(self, stored: StoredObject) -> dict[str, Plane]:
         """The planes of an object by band."""
-        # A store keeps open arrays and is not made for several threads; a read takes about a millisecond.
-        with self._lock:
-            planes = self._opened_cutouts().read(stored)
+        planes = self._opened_cutouts().read(stored)
+        is_damaged = planes_hash(planes) != stored.planes_hash
+        if is_damaged:
+            # Perhaps a chunk was kept from before these rows were written: read what is on disk now.
+            planes = self._opened_cutouts(anew=True).read(stored)
             is_damaged = planes_hash(planes) != stored.planes_hash
-            if is_damaged:
-                # Perhaps a chunk was kept from before these rows were written: read what is on disk now.
-                self._cutouts = None
-                planes = self._opened_cutouts().read(stored)
-                is_damaged = planes_hash(planes) != stored.planes_hash
         if is_damaged:
             raise StoreError(
                 f"the stored planes of {stored.object_id[:80]!r} are damaged: restore cutouts.zarr from a backup, "
@@ -274,8 +275,7 @@ class ServerState:
     def reference_scale_arcsec(self, stored: StoredObject) -> float:
         """Pixel scale of the band on whose grid maps lie, NaN if unknown."""
         band = self.campaign.survey.reference_among(stored.bands)
-        with self._lock:
-            return self._opened_cutouts().pixel_scale_arcsec(stored.cutout_group, band)
+        return self._opened_cutouts().pixel_scale_arcsec(stored.cutout_group, band)
 
     def queue(self, order: Order, *, model_version: str | None, seed: int) -> Queue:
         """The campaign in that order; a ranking is computed once for each state of the scores.
@@ -315,10 +315,11 @@ class ServerState:
             return any(self.campaign.features_path(version).is_dir() for version in versions)
         return True
 
-    def _opened_cutouts(self) -> CutoutStore:
-        if self._cutouts is None:
-            self._cutouts = self.campaign.cutouts(keep_bytes=CHUNKS_KEPT_BYTES)
-        return self._cutouts
+    def _opened_cutouts(self, *, anew: bool = False) -> CutoutStore:
+        with self._lock:
+            if self._cutouts is None or anew:
+                self._cutouts = self.campaign.cutouts(keep_bytes=CHUNKS_KEPT_BYTES)
+            return self._cutouts
 
     def _keep(self, key: tuple[str, str | None, int, str], rows: NDArray[np.int64]) -> None:
         with self._lock:

@@ -54,7 +54,7 @@ def test_a_large_cell_has_every_pixel_and_the_hash_that_votes_name(client, campa
     assert [plane["band"] for plane in cell["planes"]] == list(planes)
     for plane in cell["planes"]:
         np.testing.assert_array_equal(flux_of(plane, data), planes[plane["band"]].flux)
-        assert plane["statistics"] is None
+        assert plane["statistics"] == statistics_of(planes[plane["band"]].flux)
 
 
 def test_a_small_cell_has_all_the_light_in_fewer_pixels_and_the_limits_of_the_full_picture(client, campaign):
@@ -80,6 +80,20 @@ def test_what_is_missing_says_so_and_does_not_cost_the_page(client):
     missing, found = header["cells"]
     assert "no object 'nobody'" in missing["problem"]
     assert found["planes"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"torn", bytes(5000)])
+def test_a_damaged_chunk_costs_the_cells_in_it_and_no_others(tmp_path, damage):
+    wide = cutout("wide", galaxy(3, shape=(80, 80)))
+    campaign = campaign_of(tmp_path / "c", [cutout("a", galaxy(1)), wide])
+    (chunk,) = campaign.cutouts_path.glob("64x64-*/VIS/c/0/0/0")
+    chunk.write_bytes(damage)
+    with running_server(campaign) as client:
+        header, _ = asked(client, "cells", b"LVC1", object_ids=["wide", "a", "nobody", "wide"], side_px=64)
+    problems = [cell.get("problem", "") for cell in header["cells"]]
+    assert "VIS is damaged" in problems[1]
+    assert "nobody" in problems[2]
+    assert [problems[0], problems[3]] == ["", ""]
 
 
 def test_colour_images_keep_their_brightness(client):

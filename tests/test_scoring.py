@@ -298,7 +298,7 @@ def test_a_campaign_without_cutouts_says_what_to_do(campaign, tmp_path):
 
 def test_steps_are_whole_chunks_and_hold_every_object_once(campaign):
     fill(campaign, small_cutouts(5))
-    fill(campaign, [Cutout(f"large {i}", planes(seed=i)) for i in range(20)])
+    fill(campaign, [Cutout(f"large {i}", planes((100, 100), seed=i)) for i in range(20)])
     store, objects = campaign.cutouts(), campaign.objects()
     made = list(steps(store, objects, number=13))
     assert [len(some) for some in made] == [5, 6, 12, 2]
@@ -306,7 +306,7 @@ def test_steps_are_whole_chunks_and_hold_every_object_once(campaign):
 
 
 def test_steps_are_the_same_when_some_objects_are_done(campaign):
-    fill(campaign, [Cutout(f"large {i}", planes(seed=i)) for i in range(20)])
+    fill(campaign, [Cutout(f"large {i}", planes((100, 100), seed=i)) for i in range(20)])
     objects = campaign.objects()
     rest = ObjectTable(objects.table.filter(pa.array(i not in (0, 7, 8, 19) for i in range(20))))
     made = [{stored.cutout_row for stored in some} for some in steps(campaign.cutouts(), rest, number=13)]

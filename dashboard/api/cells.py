@@ -4,8 +4,6 @@ They are posted because a page may name hundreds of objects. Pixels tell nothing
 their hash, so that the browser keeps them; verdicts are refused wherever grading is blind.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from fastapi import APIRouter
 from numpy.typing import NDArray
@@ -16,7 +14,7 @@ from dashboard.api.framing import CELLS, VERDICTS, framed
 from dashboard.api.maps import position_on
 from dashboard.api.planes import described_plane
 from dashboard.cells import averaged, factor_for, statistics_of
-from dashboard.errors import UnknownObjectError, WithheldError
+from dashboard.errors import WithheldError
 from dashboard.identity import CurrentSession
 from dashboard.session import Session, Subject
 from data.cutouts import Plane
@@ -54,8 +52,10 @@ def post_cells(session: CurrentSession, wanted: Cells) -> Response:
     """
     data = _Data()
     cells = [
-        _cell(session, subject, wanted, data) if subject else {"object_id": object_id, "problem": problem}
-        for object_id, subject, problem in _subjects(session, wanted.object_ids)
+        _cell(session, subject, wanted, data)
+        if isinstance(subject, Subject)
+        else {"object_id": object_id, "problem": str(subject)}
+        for object_id, subject in zip(wanted.object_ids, session.subjects(wanted.object_ids), strict=True)
     ]
     return data.answer(CELLS, {"cells": cells})
 
@@ -71,7 +71,7 @@ def post_verdicts(session: CurrentSession, wanted: Verdicts) -> Response:
     state = session.state
     version = state.version_of(wanted.model)
     method = find_method(wanted.method) if wanted.method else None
-    stored = [one.stored for _, one, _ in _subjects(session, wanted.object_ids) if one]
+    stored = [one.stored for one in session.subjects(wanted.object_ids) if isinstance(one, Subject)]
     scores = state.scores.rows(version, state.catalogue.now(), [one.object_id for one in stored])
     maps = state.maps(version, method.name, stored) if method else [None] * len(stored)
     data = _Data()
@@ -107,15 +107,6 @@ class _Data:
         return Response(body, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
 
-def _subjects(session: Session, object_ids: list[str]) -> Iterator[tuple[str, Subject | None, str]]:
-    """(id as it was named, what is meant, why nothing may be)."""
-    for object_id in object_ids:
-        try:
-            yield object_id, session.subject(object_id), ""
-        except (UnknownObjectError, WithheldError) as reason:
-            yield object_id, None, str(reason)
-
-
 def _cell(session: Session, subject: Subject, wanted: Cells, data: _Data) -> dict[str, object]:
     shown, kind = subject.shown, subject.stored.kind
     try:
@@ -127,7 +118,7 @@ def _cell(session: Session, subject: Subject, wanted: Cells, data: _Data) -> dic
         factor = factor_for(planes[band].flux.shape, wanted.side_px)
         small = averaged(planes[band], factor, kind=kind)
         gain = factor**2 if kind == "flux" else 1
-        statistics = None if factor == 1 else statistics_of(planes[band].flux, gain=gain)
+        statistics = statistics_of(planes[band].flux, gain=gain)
         entry = described_plane(band, small)
         described.append(entry | {"statistics": statistics, "offset": data.add(small.flux)})
     return {

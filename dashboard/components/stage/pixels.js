@@ -156,40 +156,48 @@ export function resampled(plane, grid) {
 /** Gaussian blur, `sigma` in pixels; unmeasured pixels stay so and give nothing to their neighbours. */
 export function blurred(flux, { width, height }, sigma) {
   const reach = Math.ceil(3 * sigma);
-  const kernel = Float32Array.from({ length: 2 * reach + 1 }, (_, k) => Math.exp(-(((k - reach) / sigma) ** 2) / 2));
-  const rows = blurredAlong(flux, kernel, width, height, 1, width);
-  return blurredAlong(rows, kernel, height, width, width, 1);
+  const weights = Float64Array.from({ length: reach + 1 }, (_, distance) => Math.exp(-((distance / sigma) ** 2) / 2));
+  const rows = blurredAlong(flux, weights, width, height, 1, width);
+  return blurredAlong(rows, weights, height, width, width, 1);
 }
 
-function blurredAlong(flux, kernel, length, lines, step, lineStep) {
+function blurredAlong(flux, weights, length, lines, step, lineStep) {
   const out = new Float32Array(flux.length);
-  const reach = kernel.length >> 1;
+  const reach = weights.length - 1;
   // A line with room at both ends, which count as unmeasured: no pixel of it is a special case.
   const values = new Float64Array(length + 2 * reach);
   const measured = new Float64Array(length + 2 * reach).fill(1, reach, reach + length);
-  const whole = convolved(measured, kernel, length);
+  const sums = new Float64Array(length);
+  const whole = weighted(measured, weights, new Float64Array(length));
+  const parts = new Float64Array(length);
   for (let line = 0; line < lines; line++) {
     const first = line * lineStep;
     let gaps = 0;
-    for (let at = 0, i = first; at < length; at++, i += step) {
+    for (let at = reach, i = first; at < reach + length; at++, i += step) {
       const value = flux[i];
       const isMeasured = value === value;
-      values[at + reach] = isMeasured ? value : 0;
-      measured[at + reach] = isMeasured ? 1 : 0;
+      values[at] = isMeasured ? value : 0;
       if (!isMeasured) gaps++;
     }
-    const weights = gaps ? convolved(measured, kernel, length) : whole;
-    const sums = convolved(values, kernel, length);
-    for (let at = 0, i = first; at < length; at++, i += step) out[i] = measured[at + reach] ? sums[at] / weights[at] : NaN;
+    weighted(values, weights, sums);
+    if (!gaps) {
+      for (let at = 0, i = first; at < length; at++, i += step) out[i] = sums[at] / whole[at];
+      continue;
+    }
+    for (let at = 0, i = first; at < length; at++, i += step) measured[at + reach] = flux[i] === flux[i] ? 1 : 0;
+    weighted(measured, weights, parts);
+    for (let at = 0, i = first; at < length; at++, i += step) out[i] = measured[at + reach] ? sums[at] / parts[at] : NaN;
   }
   return out;
 }
 
-function convolved(values, kernel, length) {
-  const out = new Float64Array(length);
-  for (let at = 0; at < length; at++) {
-    let sum = 0;
-    for (let k = 0; k < kernel.length; k++) sum += values[at + k] * kernel[k];
+/** Fills `out` with sums of `values` about each place, which are as far apart as `weights` goes from 0 on both sides. */
+function weighted(values, weights, out) {
+  const reach = weights.length - 1;
+  for (let at = 0; at < out.length; at++) {
+    const middle = at + reach;
+    let sum = values[middle] * weights[0];
+    for (let k = 1; k <= reach; k++) sum += (values[middle - k] + values[middle + k]) * weights[k];
     out[at] = sum;
   }
   return out;
