@@ -29,6 +29,7 @@ _STEPS_DEG = (30.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 _SPARSE = ((0.002, 3), (0.02, 1))  # up to this share of pixels with an object, pixels beyond its own
 _POINTS = 91  # of each line
 _NAME_PX = (44, 16)
+_AT_ONCE = 2**16  # rows: what is made of them stays in the processor's cache
 _LINES = 5  # of the graticule, about, across the view
 
 
@@ -206,8 +207,13 @@ def histogram(
         )
         return found[1 : bins + 1]
 
-    every = counts(values)
-    return every, every if mask is None else counts(values[mask])
+    every, chosen = np.zeros(bins, np.int64), np.zeros(bins, np.int64)
+    for first in range(0, len(values), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        every += counts(values[part])
+        if mask is not None:
+            chosen += counts(values[part][mask[part]])
+    return every, every if mask is None else chosen
 
 
 def nearest(
