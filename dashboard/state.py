@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from dashboard.openid import OpenId
 
 RANKINGS_KEPT = 8
-CHUNKS_KEPT_BYTES = 96 * 2**20
+CHUNKS_KEPT_BYTES = 32 * 2**20  # a page of a hundred neighbours, and what was shown around it
 
 
 def openid_of(campaign: Campaign, secret: bytes) -> "OpenId":
