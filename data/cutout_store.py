@@ -203,7 +203,8 @@ class CutoutStore:
             rows = np.asarray(array[first : first + len(chunk)], dtype=np.float32)
         except (ValueError, RuntimeError, OSError) as error:
             raise StoreError(
-                f"{self.path}/{name} is damaged ({error!s:.200}): restore it from a backup, or ingest again"
+                f"{self.path}/{name} cannot be read ({error!s:.200}): if it is damaged, restore it from a backup, or "
+                "ingest again"
             ) from error
         chunk[: len(rows)] = rows
         return len(rows)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from data.cutout_store import CutoutStore
-from data.objects import ObjectTable, StoredObject
+from data.objects import ObjectTable, StoredObject, stored_objects
 from lensmodel.devices import device_of
 from lensmodel.models import ModelCard
 from lensmodel.networks import LensNetwork
@@ -55,14 +55,13 @@ def steps(
     They depend on the rows in the store alone: a run that resumes makes the same steps. The first step of a
     group is one chunk, so that something is there soon.
     """
-    ids, groups = objects.table["object_id"], objects.table["cutout_group"]
-    rows = objects.table["cutout_row"].to_numpy()
+    groups, rows = objects.table["cutout_group"], objects.table["cutout_row"].to_numpy()
     for group in pc.unique(groups).to_pylist():
         members = np.flatnonzero(pc.equal(groups, group).to_numpy())
         members = members[np.argsort(rows[members], kind="stable")]
         step = step_of(rows[members], store.chunk_length(group), number=number)
         for some in np.split(members, np.flatnonzero(np.diff(step)) + 1):
-            yield objects.rows_of(ids.take(some).to_pylist())
+            yield stored_objects(objects.take(some))
 
 
 def step_of(rows: NDArray[np.int64], chunk: int, *, number: int = OBJECTS_PER_STEP) -> NDArray[np.int64]:

@@ -91,7 +91,7 @@ def test_a_damaged_chunk_costs_the_cells_in_it_and_no_others(tmp_path, damage):
     with running_server(campaign) as client:
         header, _ = asked(client, "cells", b"LVC1", object_ids=["wide", "a", "nobody", "wide"], side_px=64)
     problems = [cell.get("problem", "") for cell in header["cells"]]
-    assert "VIS is damaged" in problems[1]
+    assert "VIS cannot be read" in problems[1]
     assert "nobody" in problems[2]
     assert [problems[0], problems[3]] == ["", ""]
 

@@ -13,6 +13,7 @@ from data.campaign import Campaign
 from data.cutout_store import CutoutStore
 from data.objects import StoredObject
 from data.truth import TruthMasks
+from lensmodel.batches import chunks_per_step
 from lensmodel.errors import TrainingError
 from lensmodel.evaluation.truth import Truth, truth_of
 from lensmodel.models import MODELS, Architecture
@@ -164,7 +165,8 @@ def _planes_of(campaign: Campaign, objects: list[StoredObject], model: Architect
     flux = torch.empty(len(objects), len(model.bands), height, width, dtype=torch.float16)
     lensed = torch.empty(len(objects), height, width, dtype=torch.bool)
     noise: Tensor | None = None
-    for places, rows in _in_steps(objects, store.chunk_length(group)):
+    chunk = store.chunk_length(group)
+    for places, rows in _in_steps(objects, chunk * chunks_per_step(chunk, number=_NOISE_FROM)):
         planes = [torch.from_numpy(store.read_batch(group, rows, band)) for band in model.bands]
         some = torch.stack(planes, dim=1)
         noise = _noise_of(some[:_NOISE_FROM]) if noise is None else noise
@@ -199,7 +201,7 @@ def _one_layout(
 
 
 def _in_steps(objects: list[StoredObject], length: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Places of objects and their rows in the store, a chunk's worth at a time."""
+    """Places of objects and their rows in the store, so many at a time."""
     for first in range(0, len(objects), length):
         some = objects[first : first + length]
         yield slice(first, first + len(some)), np.array([stored.cutout_row for stored in some], np.int64)
