@@ -79,8 +79,11 @@ async def post_ahead(session: CurrentSession, ahead: Ahead) -> Response:
         (await run_in_threadpool(state.version_with_method, ahead.model, method), method)
         for method in ahead.methods
     ]
-    subjects = [await run_in_threadpool(session.subject, object_id) for object_id in ahead.object_ids]
-    jobs = [Job(version, method, one.stored.object_id) for one in subjects for version, method in versions]
+    jobs = []
+    for subject in await run_in_threadpool(session.subjects, ahead.object_ids):
+        if not isinstance(subject, Subject):
+            raise subject
+        jobs += [Job(version, method, subject.stored.object_id) for version, method in versions]
     state.explainer.ahead(session.inspector, jobs)
     return Response(status_code=202)
 
