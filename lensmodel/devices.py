@@ -5,6 +5,7 @@ from torch import Tensor
 
 from lensmodel.models import MODELS, ModelCard
 from lensmodel.networks import LensNetwork
+from lensmodel.quick_pass import quick_pass
 
 TOLERANCE = 1e-4  # of p_lens, by which half precision may differ
 _TRIAL_IMAGES, _TRIAL_PX = 8, 100
@@ -29,8 +30,7 @@ def feature_map_of(network: LensNetwork, normalised: Tensor) -> Tensor:
     """The last feature map of images on the network's device, in single precision whatever it was made in."""
     half = network.half_precision
     with torch.autocast(normalised.device.type, dtype=half, enabled=half is not None):
-        made: Tensor = network.features(normalised)
-    return made.float()
+        return quick_pass(network.features, normalised).float()
 
 
 @torch.inference_mode()

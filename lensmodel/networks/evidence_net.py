@@ -93,16 +93,15 @@ class EvidenceNet(LensNetwork):
 
         A constant band becomes 0, as does a pixel that is not finite; a band without any that is becomes ABSENT.
         """
-        sample = flux.flatten(2)[..., ::_SAMPLING]
-        absent = ~sample.isfinite().any(-1)
-        if absent.any():  # which costs nothing to see where all bands are there
+        absent = ~flux[:, :, 0, 0].isfinite()  # such a band begins with what is not finite
+        if absent.any():
             absent &= ~flux.isfinite().flatten(2).any(-1)
         noise = noise_of(flux)
         sky = sky_of(flux, noise)[..., None, None]
         unit = torch.where(noise > 0, 1 / (_SOFTENING * noise), 0.0)[..., None, None]
         groups = (slice(first, first + _AT_ONCE) for first in range(0, len(flux), _AT_ONCE))
         softened = torch.cat([_soften((flux[some] - sky[some]).mul_(unit[some])) for some in groups])
-        return softened.masked_fill_(absent[..., None, None], ABSENT)
+        return softened.masked_fill_(absent[..., None, None], ABSENT) if absent.any() else softened
 
     def judge(self, feature_map: Tensor) -> NetworkOutput:
         """Verdict and position, for an image that the stride divides; `judge_image` corrects other sizes."""
@@ -195,8 +194,9 @@ def noise_of(flux: Tensor) -> Tensor:
     """
     near, far, rows = slice(_LAG_PX, -_LAG_PX), slice(2 * _LAG_PX, None), slice(_LAG_PX, -_LAG_PX, 2)
     beside = flux[..., rows, : -2 * _LAG_PX] + flux[..., rows, far]
-    beside = beside + flux[..., : -2 * _LAG_PX : 2, near] + flux[..., 2 * _LAG_PX :: 2, near]
-    size = (flux[..., rows, near] - beside / 4).abs().flatten(2)
+    beside += flux[..., : -2 * _LAG_PX : 2, near]
+    beside += flux[..., 2 * _LAG_PX :: 2, near]
+    size = beside.div_(-4).add_(flux[..., rows, near]).abs_().flatten(2)
     return (_lower_quartile(size) / (_QUARTILE_OF_SIZE * math.sqrt(1.25))).nan_to_num(0.0, 0.0, 0.0)
 
 

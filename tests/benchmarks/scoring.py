@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,9 @@ import torch
 from data.campaign import Campaign, create_campaign
 from data.cutouts import Cutout, Plane
 from lensmodel.batches import images_at_once, side_by_side
-from lensmodel.models import SHIPPED, ModelCard, add_model, load_network, model_named
+from lensmodel.checkpoint import load_weights
+from lensmodel.devices import feature_map_of
+from lensmodel.models import SHIPPED, ModelCard, add_model, load_network, model_named, network_class
 from lensmodel.networks import LensNetwork
 from lensmodel.scoring import score
 from lensmodel.survey_scoring import score_survey
@@ -137,26 +138,31 @@ def _passes_per_second(
 
 
 def _against_eager(folder: Path, name: str, side_px: int, least: float) -> Row:
-    """The network as scoring runs it against torch as it comes: one batch after the other, on all cores."""
+    """The network as scoring runs it against torch as it comes: the layers as they were trained, in torch's own memory
+    format, one batch after the other, on all cores."""
     card = _card(folder, name)
     images = torch.rand(EAGER_IMAGES, len(card.bands), side_px, side_px)
-    plain, ours = load_network(card), load_network(card).to(memory_format=torch.channels_last)
+    plain, ours = _as_trained(card), load_network(card).to(memory_format=torch.channels_last)
     at_once = images_at_once(ours, len(card.bands), (side_px, side_px))
     ordered = images.contiguous(memory_format=torch.channels_last)
 
-    def judged(network: LensNetwork, some: torch.Tensor) -> torch.Tensor:
+    def as_it_comes(some: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            return network(some).logit
+            return plain.judge_image(plain.features(some), (side_px, side_px)).logit
+
+    def as_scored(some: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            return ours.judge_image(feature_map_of(ours, some), (side_px, side_px)).logit
 
     rates: dict[str, float] = {}
     answers: dict[str, torch.Tensor] = {}
-    turns = {f"batches of {size}": (map, plain, images, size) for size in EAGER_BATCHES}
+    turns = {f"batches of {size}": (map, as_it_comes, images, size) for size in EAGER_BATCHES}
     for _ in range(ROUNDS):
-        for turn, (run, network, given, size) in (
-            turns | {"ours": (side_by_side, ours, ordered, at_once)}
+        for turn, (run, judged, given, size) in (
+            turns | {"ours": (side_by_side, as_scored, ordered, at_once)}
         ).items():
             started = time.perf_counter()
-            answers[turn] = torch.cat(list(run(partial(judged, network), given.split(size))))
+            answers[turn] = torch.cat(list(run(judged, given.split(size))))
             rates[turn] = max(rates.get(turn, 0.0), EAGER_IMAGES / (time.perf_counter() - started))
     eager = max(rates[turn] for turn in turns)
     apart = max(float((answers[turn].sigmoid() - answers["ours"].sigmoid()).abs().max()) for turn in turns)
@@ -168,6 +174,15 @@ def _against_eager(folder: Path, name: str, side_px: int, least: float) -> Row:
         "times",
         reference=f"{rates['ours']:.0f} images/s, {at_once} at once; torch {eager:.0f}; p_lens within {apart:.0e}",
     )
+
+
+def _as_trained(card: ModelCard) -> LensNetwork:
+    """The network without what `load_network` does to be quick: batch norms are layers of their own."""
+    network = network_class(card.architecture)(
+        bands=len(card.bands), pixel_scale_arcsec=card.pixel_scale_arcsec
+    )
+    load_weights(network, card.weights_path)
+    return network.eval()
 
 
 def _first_scores(folder: Path, name: str, side_px: int, scale: float) -> Row:
