@@ -115,14 +115,13 @@ class LiveTable:
                 self._rest_until[CROSSMATCH] = time.monotonic() + FAILED_REST_S  # less, once it is made
                 self._making[CROSSMATCH] = self._turns.submit(self._make, TableJob(CROSSMATCH))
 
-    def embed(self, model_version: str | None) -> None:
+    def embed(self, model_version: str) -> "Future[None]":
         """Begin to make UMAP of a model's features, if it is wanting; for who looks at them."""
-        if model_version is None:
-            return
         with self._lock:
             making = self._umaps.get(model_version)
             if making is None or making.done():
-                self._umaps[model_version] = self._umap_turns.submit(self._embed, model_version)
+                making = self._umaps[model_version] = self._umap_turns.submit(self._embed, model_version)
+            return making
 
     def votes(self) -> pa.Table:
         """What the votes come to, a few seconds old at most."""

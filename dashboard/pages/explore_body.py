@@ -6,6 +6,7 @@ The filter is the one truth: a box in a plot becomes words in it, and every plot
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import panel as pn
 from bokeh.document import Document
 from markupsafe import Markup
 
+from dashboard.live_table import REST_S
 from dashboard.pages import explore_drawing as drawing
 from dashboard.pages.body import PageBody
 from dashboard.pages.why import html, wrapped
@@ -94,6 +96,14 @@ class ExploreBody(PageBody):
             align="end",
             margin=(4, 14, 4, 0),
         )
+        self._umap = pn.widgets.Button(
+            name="UMAP is ready: show it",
+            stylesheets=["assets/why.css"],
+            width=210,
+            align="end",
+            margin=(4, 14, 4, 0),
+            visible=False,
+        )
         self._kept, self._object, self._hover = html(""), html(_POINT), html("")
         self._figures = pn.Column(stylesheets=[_GRID], sizing_mode="stretch_width", margin=(4, 0))
         self._keys: dict[str, pn.pane.HTML] = {}
@@ -108,7 +118,7 @@ class ExploreBody(PageBody):
             ),
             pn.Row(
                 pn.Column(self._words, self._kept, sizing_mode="stretch_width", margin=(14, 14, 0, 0)),
-                *(self._x, self._y, self._colour),
+                *(self._umap, self._x, self._y, self._colour),
                 sizing_mode="stretch_width",
                 margin=0,
             ),
@@ -130,6 +140,7 @@ class ExploreBody(PageBody):
             chooser.param.watch(lambda _: self._start("scatter axes", self._replot()), "value")
         self._colour.param.watch(lambda _: self._draw_all(), "value")
         self._keep.on_click(lambda _: self._start("keep", self._keep_selection()))
+        self._umap.on_click(lambda _: self.begin())
 
     # The survey
 
@@ -141,7 +152,6 @@ class ExploreBody(PageBody):
             )
             return
         self._columns = found
-        self._state.table.embed(self._model.value or None)
         await self._made(found.sky)
         categories = await self._made(_categories, found)
         await self._put(self._offer_columns, found, categories)
@@ -149,6 +159,29 @@ class ExploreBody(PageBody):
         limits = await self._made(drawing.first_limits, found, self._x.value, self._y.value)
         await self._put(self._place_plots, limits)
         self._draw_all()
+        await self._put(self._show_offer, False)
+        if self._model.value:
+            self._start("umap", self._offer_umap(found, self._model.value))
+        else:
+            self._give_up("umap")
+
+    async def _offer_umap(self, found: SurveyColumns, version: str) -> None:
+        """Say when there is a newer UMAP than is drawn; what somebody looks at is not exchanged unasked."""
+        path = self._state.campaign.embedding_path(version, umap=True)
+        before = _written_ns(path)
+        await asyncio.shield(asyncio.wrap_future(self._state.table.embed(version)))
+        is_drawn = drawing.UMAP in found.table.kinds
+        if _written_ns(path) is None or (is_drawn and _written_ns(path) == before):
+            return
+        while True:
+            newer = await self._made(self._state.table.now, version)
+            if newer is not found.table and drawing.UMAP in newer.kinds:
+                break
+            await asyncio.sleep(REST_S)
+        await self._put(self._show_offer, True)
+
+    def _show_offer(self, is_there: bool) -> None:
+        self._umap.visible = is_there
 
     def _offer_columns(self, found: SurveyColumns, categories: list[str]) -> None:
         numbers = [
@@ -346,6 +379,10 @@ class ExploreBody(PageBody):
         reach = REACH_PX * view.pixel, REACH_PX * (view.y1 - view.y0) / view.height_px
         place = survey.nearest(across, up, (x, y), reach, self._selected.mask)
         return None if place is None else found.table.at(place * found.every)
+
+
+def _written_ns(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _categories(found: SurveyColumns) -> list[str]:

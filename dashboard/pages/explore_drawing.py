@@ -17,8 +17,9 @@ SCORE = "logit"
 BINS = 120
 GRADE_COLOURS = {"A": "#2bb673", "B": "#3b7dd8", "C": "#d9a520", "X": "#b8504a"}
 # By column: UMAP where it is ready, which takes minutes.
+UMAP = "umap1"
 EMBEDDINGS = {
-    ("umap1", "umap2"): {"x": "UMAP 1 of the network's features", "y": "UMAP 2"},
+    (UMAP, "umap2"): {"x": "UMAP 1 of the network's features", "y": "UMAP 2"},
     ("pc1", "pc2"): {"x": "principal component 1 of the network's features", "y": "principal component 2"},
 }
 TITLES = {"sky": "Sky", "scatter": "One against another", "scores": "Scores", "embedding": "Embedding"}

@@ -4,11 +4,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from dashboard.live_table import FEWEST_FOR_UMAP
 from data.campaign import Campaign, open_campaign
 from data.label_store import LabelStore
+from data.scores import write_features
 from tests.fixtures.galaxies import campaign_of, cutout, galaxy, score
 from tests.fixtures.votes import a_vote
 from tests.ui.conftest import Server
@@ -184,6 +187,23 @@ def test_grades_colour_the_objects(page: Page, survey: Campaign, served: Serve, 
         expect(legend).to_contain_text("grade: ■ A")
         expect(legend).to_contain_text("■ none")
     page.screenshot(path=screenshots / "explore-grades.png")
+
+
+def test_umap_is_offered_when_it_is_ready(page: Page, tmp_path: Path, served: Serve) -> None:
+    names = [f"galaxy {n:03d}" for n in range(FEWEST_FOR_UMAP)]
+    planes = galaxy(0, shape=(8, 8), bands=("VIS",))
+    campaign = campaign_of(tmp_path / "survey", [cutout(name, planes) for name in names])
+    score(campaign, dict.fromkeys(names, 0.5))
+    features = np.random.default_rng(0).normal(size=(len(names), 8)).astype(np.float16)
+    write_features(campaign.features_path("test-net-0"), names, features, name="part-000000.parquet")
+    server = served(campaign)
+    page.goto(f"{server.url}/explore")
+    expect(part(page, "plot-embedding")).to_be_visible(timeout=DRAWN_MS)
+    axes = """() => window.Bokeh.documents.flatMap((d) => [...d._all_models.values()]).map((m) => m.axis_label)"""
+    assert "principal component 2" in page.evaluate(axes)
+    page.get_by_role("button", name="UMAP is ready").click(timeout=2 * DRAWN_MS)
+    page.wait_for_function(f"({axes})().includes('UMAP 2')", timeout=DRAWN_MS)
+    expect(page.get_by_role("button", name="UMAP is ready")).to_be_hidden()
 
 
 def test_a_blind_first_campaign_tells_nothing_here(page: Page, survey: Campaign, served: Serve) -> None:
