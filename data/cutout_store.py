@@ -11,6 +11,7 @@ no faster. Rows beyond what `catalogue.parquet` claims are leftovers of a killed
 import contextlib
 import hashlib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -116,6 +117,16 @@ class CutoutStore:
             return block[int(places[0]) : int(places[0]) + len(places)]
         return block[places]
 
+    def will_read(self, group: str, rows: NDArray[np.int64], band: str) -> None:
+        """Let the disk begin to fetch what `read_batch` will be asked for, where the system can be told."""
+        if not isinstance(self.path, Path) or not hasattr(os, "posix_fadvise"):
+            return
+        with contextlib.suppress(StoreError):  # who reads it will say so
+            length = self._array(f"{group}/{band}").chunks[0]
+            for index in range(int(rows.min()) // length, int(rows.max()) // length + 1):
+                with contextlib.suppress(OSError), self._file(f"{group}/{band}", index).open("rb") as opened:
+                    os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+
     def bands(self, group: str) -> tuple[str, ...]:
         """The bands of the objects of a group."""
         return tuple(self._group(group).attrs["bands"])  # type: ignore[arg-type]  # JSON
@@ -192,7 +203,7 @@ class CutoutStore:
         ours = [type(codec) for codec in array.metadata.codecs[1:]] == [type(one) for one in _COMPRESSION]  # type: ignore[union-attr]  # version 3
         if ours and isinstance(self.path, Path):
             with contextlib.suppress(FileNotFoundError):
-                data = np.frombuffer((self.path / name / "c" / str(index) / "0" / "0").read_bytes(), np.uint8)
+                data = np.frombuffer(self._file(name, index).read_bytes(), np.uint8)
                 body, checksum = data[:-4], data[-4:]
                 if len(body) and google_crc32c.value(body) == int.from_bytes(checksum.tobytes(), "little"):
                     blosc.decompress(body, chunk)
@@ -208,6 +219,10 @@ class CutoutStore:
             ) from error
         chunk[: len(rows)] = rows
         return len(rows)
+
+    def _file(self, name: str, index: int) -> Path:
+        """Of a chunk of an array, in a folder."""
+        return Path(self.path) / name / "c" / str(index) / "0" / "0"
 
     def _optional(self, group: str, name: str, row: int) -> NDArray[np.float32] | None:
         try:

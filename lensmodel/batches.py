@@ -23,7 +23,7 @@ from lensmodel.networks import LensNetwork
 from lensmodel.preprocessing import PlaneSource, flux_batch, why_not
 
 OBJECTS_PER_STEP = 64
-_CACHE_BYTES = 4 * 2**20
+_CACHE_BYTES = 8 * 2**20
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -74,6 +74,21 @@ def chunks_per_step(chunk: int, *, number: int = OBJECTS_PER_STEP) -> int:
     return max(1, round(number / chunk))
 
 
+def fetched_ahead(
+    card: ModelCard, store: CutoutStore, steps: Iterable[list[StoredObject]]
+) -> Iterator[list[StoredObject]]:
+    """The same steps, each when the disk has been told of the next one: who computes does not wait for it."""
+    coming: list[StoredObject] | None = None
+    for step in steps:
+        for band in card.bands:
+            store.will_read(step[0].cutout_group, np.array([one.cutout_row for one in step]), band)
+        if coming is not None:
+            yield coming
+        coming = step
+    if coming is not None:
+        yield coming
+
+
 def read_batch(card: ModelCard, store: PlaneSource, objects: list[StoredObject]) -> Batch:
     """Objects of one group as the model sees them."""
     reasons = [why_not(card, stored, store) for stored in objects]
@@ -108,12 +123,12 @@ def images_at_once(network: LensNetwork, bands: int, shape: tuple[int, int]) -> 
 
 
 def side_by_side(work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
-    """`work` on each item, in their order, in as many threads as torch may use and one that awaits the disk.
+    """`work` on each item, in their order, in as many threads as torch may use; the caller's makes items meanwhile.
 
     Each thread computes alone: batches side by side need no barrier; one batch on two cores waits for the
-    slower of them at each layer.
+    slower of them at each layer. A thread more than there are cores would take the others' caches.
     """
-    with _one_thread_per_batch() as threads, ThreadPoolExecutor(threads + 1, "batch") as pool:
+    with _one_thread_per_batch() as threads, ThreadPoolExecutor(threads, "batch") as pool:
         coming: deque[Future[Made]] = deque()
         try:
             for item in items:

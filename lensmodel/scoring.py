@@ -21,7 +21,7 @@ from data.files import held_alone
 from data.objects import ObjectTable
 from data.scores import SCORE_SCHEMA, next_part, scored_ids, write_features, write_part
 from lensmodel import Progress
-from lensmodel.batches import side_by_side, steps
+from lensmodel.batches import fetched_ahead, side_by_side, steps
 from lensmodel.devices import placed
 from lensmodel.errors import ModelError
 from lensmodel.models import ModelCard, check_survey, load_network, write_card
@@ -113,7 +113,7 @@ def score(
         parts = _Parts(campaign, card.version)
         try:
             work = partial(score_rows, network, card, store, batch_size)
-            for scored in side_by_side(work, steps(store, waiting)):
+            for scored in side_by_side(work, fetched_ahead(card, store, steps(store, waiting))):
                 parts.add(scored)
                 if on_progress is not None:
                     on_progress(Progress(parts.tally.scored + parts.tally.refused, len(waiting)))

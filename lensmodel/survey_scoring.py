@@ -17,6 +17,7 @@ from data.cutout_store import CutoutStore
 from data.errors import LensVetError
 from data.files import held_alone
 from lensmodel import Progress
+from lensmodel.batches import fetched_ahead
 from lensmodel.errors import ModelError
 from lensmodel.models import ModelCard, check_survey, load_network
 from lensmodel.on_dask import client_of, finished, refused_by, saying_how_far
@@ -91,7 +92,7 @@ def score_partition(job: Job, partition: Partition) -> Tally:
     campaign, store = _opened(job.campaign)
     steps = objects_in(campaign.catalogue_path, partition, chunk=store.chunk_length(partition.group))
     work = partial(score_rows, network, job.card, store, job.batch_size)
-    scored = [work(step) for step in steps]
+    scored = [work(step) for step in fetched_ahead(job.card, store, steps)]
     tally = Tally()
     for step in scored:
         tally.add(step.rows)

@@ -20,7 +20,7 @@ from data.errors import CampaignError
 from data.files import held_alone
 from data.objects import ObjectTable
 from data.scores import SCORE_SCHEMA, read_part, scores_of
-from lensmodel.batches import images_at_once, side_by_side, steps
+from lensmodel.batches import fetched_ahead, images_at_once, side_by_side, steps
 from lensmodel.errors import ModelError
 from lensmodel.models import default_model, load_network
 from lensmodel.networks import LensNetwork, NetworkOutput
@@ -313,6 +313,41 @@ def test_steps_are_the_same_when_some_objects_are_done(campaign):
     assert made == [{1, 2, 3, 4, 5}, {6, *range(9, 18)}, {18}]
 
 
+def test_the_disk_is_told_of_a_step_before_the_one_before_it_is_read(campaign, tmp_path, monkeypatch):
+    fill(campaign, small_cutouts(40))
+    store, card = campaign.cutouts(), added_model(tmp_path)
+    made = list(steps(store, campaign.objects(), number=1))
+    assert len(made) == 3
+    told = []
+
+    def tell(group, rows, band):
+        told.extend((group, row, band) for row in rows.tolist())
+
+    monkeypatch.setattr(store, "will_read", tell)
+    fetched, known = [], []
+    for step in fetched_ahead(card, store, iter(made)):
+        fetched.append(step)
+        known.append(set(told))
+    assert fetched == made
+    asked = [
+        {(one.cutout_group, one.cutout_row, band) for one in step for band in card.bands} for step in made
+    ]
+    for number in range(len(made)):
+        assert known[number] >= set().union(*asked[: number + 2])
+
+
+def test_what_cannot_be_told_of_is_no_error_before_it_is_read(campaign):
+    fill(campaign, small_cutouts(2))
+    store = campaign.cutouts()
+    (group,) = campaign.objects().next_rows()
+    for chunk in (campaign.cutouts_path / group / "VIS" / "c").rglob("0"):
+        if chunk.is_file():
+            chunk.unlink()
+    store.will_read(group, np.array([0, 1]), "VIS")
+    store.will_read(group, np.array([0, 1]), "no such band")
+    store.will_read("no such group", np.array([0]), "VIS")
+
+
 def test_work_side_by_side_keeps_its_order_and_the_number_of_threads():
     threads = torch.get_num_threads()
     pauses = [0.03, 0.0, 0.02, 0.0, 0.01]
@@ -375,7 +410,7 @@ def _wait_for_another_part(campaign, card, run):
 
 
 @pytest.mark.parametrize(
-    ("name", "side_px", "number"), [("ou-200", 200, 1), ("ou-66", 66, 4), ("evidence-net", 100, 16)]
+    ("name", "side_px", "number"), [("ou-200", 200, 1), ("ou-66", 66, 8), ("evidence-net", 100, 16)]
 )
 def test_as_many_images_go_at_once_as_a_cache_holds(tmp_path, name, side_px, number):
     card = default_model() if name == "evidence-net" else added_model(tmp_path, name)
