@@ -92,7 +92,10 @@ def _on_dask(folder: Path) -> list[Row]:
         for _ in range(2)
     )
     torch.set_num_threads(threads)
-    told = f"{rates[2]:.0f} images/s and {rates[1]:.0f}, start and end of {CUTOUTS_ON_DASK:,} included"
+    told = (
+        f"{rates[2]:.0f} images/s and {rates[1]:.0f}, start and end of {CUTOUTS_ON_DASK:,} included; "
+        f"once they run {steady[2] / steady[1]:.2f} times"
+    )
     return [
         at_least(
             "scoring 66x66 px on two Dask workers against one",
