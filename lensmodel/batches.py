@@ -122,6 +122,11 @@ def images_at_once(network: LensNetwork, bands: int, shape: tuple[int, int]) -> 
     return 1 << min(4, max(0, (_CACHE_BYTES // largest).bit_length() - 1))
 
 
+def in_even_parts(images: Tensor, number: int) -> tuple[Tensor, ...]:
+    """Images (image, ...) in parts of about that number, none of them a small rest, which takes as long as a part."""
+    return images.tensor_split(max(1, round(len(images) / number)))
+
+
 def side_by_side(work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
     """`work` on each item, in their order, in as many threads as torch may use; the caller's makes items meanwhile.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from data.objects import StoredObject
-from lensmodel.batches import images_at_once, read_batch
+from lensmodel.batches import images_at_once, in_even_parts, read_batch
 from lensmodel.devices import device_of, feature_map_of
 from lensmodel.explain.agreement import where_why
 from lensmodel.models import ModelCard
@@ -60,8 +60,8 @@ def score_rows(
     field = field_of(card, store, batch.group)
     verdicts: list[ScoreRow] = []
     features: list[Tensor] = []
-    at_once = batch_size or images_at_once(network, len(card.bands), field.shape)
-    for flux in torch.split(batch.flux, at_once):
+    at_once = images_at_once(network, len(card.bands), field.shape)
+    for flux in torch.split(batch.flux, batch_size) if batch_size else in_even_parts(batch.flux, at_once):
         some = judged(network, card, flux, field)
         verdicts += some.rows
         features.append(some.features)

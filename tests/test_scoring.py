@@ -20,7 +20,7 @@ from data.errors import CampaignError
 from data.files import held_alone
 from data.objects import ObjectTable
 from data.scores import SCORE_SCHEMA, read_part, scores_of
-from lensmodel.batches import fetched_ahead, images_at_once, side_by_side, steps
+from lensmodel.batches import fetched_ahead, images_at_once, in_even_parts, side_by_side, steps
 from lensmodel.errors import ModelError
 from lensmodel.models import default_model, load_network
 from lensmodel.networks import LensNetwork, NetworkOutput
@@ -436,3 +436,13 @@ def test_what_fits_the_cache_does_not_depend_on_what_other_threads_run(tmp_path)
         done.set()
         other.join()
     assert found == {alone}
+
+
+@pytest.mark.parametrize(
+    ("number", "sizes"), [(1, [1]), (16, [16]), (23, [23]), (25, [13, 12]), (66, [17, 17, 16, 16])]
+)
+def test_images_go_in_even_parts(number, sizes):
+    images = torch.arange(number)
+    parts = in_even_parts(images, 16)
+    assert [len(part) for part in parts] == sizes
+    assert torch.equal(torch.cat(parts), images)
