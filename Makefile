@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 5006
+JOBS ?= 2
 
 .PHONY: run test lint bench endurance screenshots figures real env clean
 
@@ -20,7 +21,7 @@ $(STAMP): requirements.lock pyproject.toml
 	touch $@
 
 test: env
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: env
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from data.campaign import Campaign
 from tests.fixtures.browsers import open_chromium
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
