@@ -7,6 +7,10 @@ class ModelError(LensVetError):
     """A model is not known, or its card is not as it should be."""
 
 
+class UnreadError(ModelError):
+    """Some cutouts could not be read; what could be is scored."""
+
+
 class WeightsError(ModelError):
     """A weight file is damaged, holds more than tensors, or fits no architecture that we know."""
 

@@ -17,17 +17,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.campaign import Campaign
+from data.errors import StoreError
 from data.files import held_alone
-from data.objects import ObjectTable
+from data.objects import ObjectTable, StoredObject
 from data.scores import SCORE_SCHEMA, next_part, scored_ids, write_features, write_part
 from lensmodel import Progress
 from lensmodel.batches import fetched_ahead, side_by_side, steps
 from lensmodel.devices import placed
-from lensmodel.errors import ModelError
+from lensmodel.errors import ModelError, UnreadError
 from lensmodel.models import ModelCard, check_survey, load_network, write_card
 from lensmodel.verdicts import Scored, ScoreRow, score_rows
 
 SECONDS_PER_PART = 1.0
+MOST_UNREAD = 100
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
@@ -98,6 +100,9 @@ def score(
         If nothing was ingested, or another process is scoring with this model version.
     ModelError
         If the weights cannot be loaded, or the batch size is not from 1 up.
+    UnreadError
+        At the end, if some cutouts could not be read, which get no row and are tried again by the next run; sooner if
+        `MOST_UNREAD` steps could not.
     """
     if batch_size is not None and batch_size < 1:
         raise ModelError(f"batch size is {batch_size}; expected a whole number from 1")
@@ -111,9 +116,15 @@ def score(
         objects = campaign.objects()
         waiting = _without(objects, scored_ids(campaign.score_parts(card.version)))
         parts = _Parts(campaign, card.version)
+        unread: list[_Unread] = []
         try:
-            work = partial(score_rows, network, card, store, batch_size)
+            work = partial(_scored_or_why_not, partial(score_rows, network, card, store, batch_size))
             for scored in side_by_side(work, fetched_ahead(card, store, steps(store, waiting))):
+                if isinstance(scored, _Unread):
+                    unread.append(scored)
+                    if len(unread) == MOST_UNREAD:
+                        break
+                    continue
                 parts.add(scored)
                 if on_progress is not None:
                     on_progress(Progress(parts.tally.scored + parts.tally.refused, len(waiting)))
@@ -121,7 +132,30 @@ def score(
                     break
         finally:
             parts.flush()
+    if unread:
+        raise UnreadError(
+            f"{sum(one.number for one in unread):,} cutouts could not be read, {parts.tally.scored:,} are scored; "
+            f"the first: {unread[0].reason:.500}"
+        )
     return ScoringReport(parts.tally, len(objects) - len(waiting), time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """A step whose cutouts could not be read."""
+
+    number: int
+    reason: str
+
+
+def _scored_or_why_not(
+    work: Callable[[list[StoredObject]], Scored], step: list[StoredObject]
+) -> Scored | _Unread:
+    """A damaged chunk costs its step, not the run."""
+    try:
+        return work(step)
+    except StoreError as error:
+        return _Unread(len(step), str(error))
 
 
 def prepare(campaign: Campaign, card: ModelCard) -> None:

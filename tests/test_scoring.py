@@ -21,7 +21,7 @@ from data.files import held_alone
 from data.objects import ObjectTable
 from data.scores import SCORE_SCHEMA, read_part, scores_of
 from lensmodel.batches import fetched_ahead, images_at_once, in_even_parts, side_by_side, steps
-from lensmodel.errors import ModelError
+from lensmodel.errors import ModelError, UnreadError
 from lensmodel.models import default_model, load_network
 from lensmodel.networks import LensNetwork, NetworkOutput
 from lensmodel.preprocessing import flux_batch
@@ -369,6 +369,33 @@ def test_an_error_in_a_batch_ends_the_run_and_keeps_what_was_scored(campaign, tm
     with pytest.raises(OSError, match="the disk is gone"):
         score(campaign, card)
     assert rows_of(campaign, card)[1] == 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"torn", bytes(5000)])
+def test_a_damaged_chunk_costs_its_step_and_is_tried_again(campaign, tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(lensmodel.scoring, "steps", partial(steps, number=1))
+    fill(campaign, small_cutouts(40))
+    card = added_model(tmp_path)
+    (chunk,) = campaign.cutouts_path.glob("*/VIS/c/1/0/0")
+    whole = chunk.read_bytes()
+    chunk.write_bytes(damage)
+    with pytest.raises(UnreadError, match=r"15 cutouts could not be read, 25 are scored.*VIS cannot be read"):
+        score(campaign, card)
+    assert rows_of(campaign, card)[1] == 25
+    chunk.write_bytes(whole)
+    assert score(campaign, card).scored == 15
+    rows, number = rows_of(campaign, card)
+    assert len(rows) == number == 40
+
+
+def test_a_store_that_is_gone_ends_the_run_soon(campaign, tmp_path, monkeypatch):
+    monkeypatch.setattr(lensmodel.scoring, "steps", partial(steps, number=1))
+    monkeypatch.setattr(lensmodel.scoring, "MOST_UNREAD", 2)
+    fill(campaign, small_cutouts(100))
+    for chunk in campaign.cutouts_path.glob("*/VIS/c/*/0/0"):
+        chunk.write_bytes(b"torn")
+    with pytest.raises(UnreadError, match="30 cutouts could not be read, 0 are scored"):
+        score(campaign, added_model(tmp_path))
 
 
 def test_five_kills_leave_what_an_undisturbed_run_leaves(tmp_path, monkeypatch):

@@ -223,6 +223,7 @@ def _follow(
     from data.campaign import open_campaign
     from data.errors import CampaignError
     from data.ingest import ingest_new
+    from lensmodel.errors import UnreadError
 
     print(f"following {', '.join(campaign.sources) or 'what will be ingested'}; Ctrl-C stops", flush=True)
     scored_state = None
@@ -235,7 +236,10 @@ def _follow(
                 ingest_new(campaign, catalogue=catalogue)
             state = campaign.catalogue_path.stat().st_mtime_ns if campaign.catalogue_path.exists() else None
             if state != scored_state:
-                _print_report(card, score(campaign))
+                try:
+                    _print_report(card, score(campaign))
+                except UnreadError as error:
+                    print(error, flush=True)
                 scored_state = state
             time.sleep(POLL_S)
     except KeyboardInterrupt:
