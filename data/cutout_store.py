@@ -104,11 +104,19 @@ class CutoutStore:
         """
         name = f"{group}/{band}"
         array = self._array(name)
+        if int(rows.max()) >= array.shape[0]:  # appended since it was opened
+            self._arrays.pop(name, None)
+            array = self._array(name)
+        if int(rows.max()) >= array.shape[0]:
+            raise StoreError(
+                f"{self.path}/{name} holds {array.shape[0]:,} objects and the catalogue says more: restore both from "
+                "one backup, or ingest again"
+            )
         if not isinstance(self.path, Path):
             return self._from_afar(array, rows)
         length = array.chunks[0]
         first = int(rows.min()) // length
-        last = min(int(rows.max()), array.shape[0] - 1) // length + 1
+        last = int(rows.max()) // length + 1
         block = np.empty(((last - first) * length, *array.shape[1:]), np.float32)
         for index in range(first, last):
             self._chunk_into(block[(index - first) * length :][:length], name, array, index)
@@ -171,10 +179,11 @@ class CutoutStore:
     def _from_afar(self, array: "zarr.Array[Any]", rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """From an object store, which zarr asks for all chunks at once."""
         first = int(rows.min())
+        # A store, a checksum and a codec have errors of their own each.
         try:
             block: NDArray[np.float32] = np.asarray(array[first : int(rows.max()) + 1], np.float32)
-        except OSError as error:
-            raise StoreError(f"{self.path} did not answer: {error!r:.300}") from error
+        except (OSError, ValueError, RuntimeError) as error:
+            raise StoreError(f"{self.path} did not answer, or is damaged: {error!r:.300}") from error
         return block[rows - first]
 
     def _plane(self, name: str, row: int) -> NDArray[np.float32]:
@@ -201,16 +210,18 @@ class CutoutStore:
         Gives how many rows of it there are.
         """
         ours = [type(codec) for codec in array.metadata.codecs[1:]] == [type(one) for one in _COMPRESSION]  # type: ignore[union-attr]  # version 3
-        if ours and isinstance(self.path, Path):
-            with contextlib.suppress(FileNotFoundError):
-                data = np.frombuffer(self._file(name, index).read_bytes(), np.uint8)
-                body, checksum = data[:-4], data[-4:]
-                if len(body) and google_crc32c.value(body) == int.from_bytes(checksum.tobytes(), "little"):
-                    blosc.decompress(body, chunk)
-                    return len(chunk)
-        # A chunk that is not there, written by others, or damaged, about which zarr knows what to say.
         first = index * len(chunk)
         try:
+            if ours and isinstance(self.path, Path):
+                with contextlib.suppress(FileNotFoundError):
+                    data = np.frombuffer(self._file(name, index).read_bytes(), np.uint8)
+                    body, checksum = data[:-4], data[-4:]
+                    if len(body) and google_crc32c.value(body) == int.from_bytes(
+                        checksum.tobytes(), "little"
+                    ):
+                        blosc.decompress(body, chunk)
+                        return len(chunk)
+            # A chunk that is not there, written by others, or damaged, about which zarr knows what to say.
             rows = np.asarray(array[first : first + len(chunk)], dtype=np.float32)
         except (ValueError, RuntimeError, OSError) as error:
             raise StoreError(

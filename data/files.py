@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,17 @@ def write_json(path: Path, values: object) -> None:
 def in_sql(*paths: Path) -> str:
     """Files as texts in a query of DuckDB, with commas between."""
     return ", ".join("'" + str(path.resolve()).replace("'", "''") + "'" for path in paths)
+
+
+def parquet_in_sql(*paths: Path, options: str = "union_by_name = true") -> str:
+    """These Parquet files as a table in a query of DuckDB, whatever its folders are called."""
+    files = in_sql(*(Path(as_pattern(path.resolve())) for path in paths))
+    return f"read_parquet([{files}], hive_partitioning = false, {options})"
+
+
+def as_pattern(path: Path) -> str:
+    """The pattern that only this file fits."""
+    return re.sub(r"[*?\[]", lambda found: f"[{found[0]}]", str(path))
 
 
 @contextlib.contextmanager

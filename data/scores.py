@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from data.files import written_atomically
+from data.files import as_pattern, written_atomically
 
 SCORE_SCHEMA = pa.schema(
     [
@@ -80,7 +80,8 @@ def read_part(part: Path) -> pa.Table:
 
 def scored_ids(parts: Sequence[Path]) -> set[str]:
     """Ids that have a row, scored or refused."""
-    return {i for part in parts for i in pq.read_table(part, columns=["object_id"])["object_id"].to_pylist()}
+    ids = (pq.read_table(part, columns=["object_id"], partitioning=None)["object_id"] for part in parts)
+    return {object_id for some in ids for object_id in some.to_pylist()}
 
 
 def scores_of(parts: Sequence[Path], object_ids: Iterable[str]) -> dict[str, dict[str, object]]:
@@ -90,8 +91,11 @@ def scores_of(parts: Sequence[Path], object_ids: Iterable[str]) -> dict[str, dic
     wanted = list(object_ids)
     if not parts or not wanted:
         return {}
-    names = [str(part) for part in parts]
-    query = "SELECT * FROM read_parquet($names, union_by_name := true) WHERE object_id IN (SELECT unnest($wanted))"
+    names = [as_pattern(part) for part in parts]
+    query = (
+        "SELECT * FROM read_parquet($names, union_by_name := true, hive_partitioning := false) "
+        "WHERE object_id IN (SELECT unnest($wanted))"
+    )
     # A connection of our own: the module's is shared by all threads.
     with duckdb.connect() as connection:
         rows = connection.sql(query, params={"names": names, "wanted": wanted}).to_arrow_table()

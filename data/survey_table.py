@@ -24,7 +24,7 @@ from data.campaign import Campaign
 from data.catalogue_columns import free_name
 from data.consensus import summarise
 from data.embeddings import write_embedding
-from data.files import in_sql, written_atomically
+from data.files import in_sql, parquet_in_sql, written_atomically
 from data.filters import Condition, Every, Missing, Not, as_sql, checked, columns_of, quoted
 from data.label_store import LabelStore
 from data.objects import STORAGE_COLUMNS
@@ -145,7 +145,7 @@ class SurveyTable:
         self._connection = duckdb.connect()
         self._connection.execute(f"SET threads = {threads}; SET memory_limit = '{MEMORY}'")
         self._connection.execute("SET parquet_metadata_cache = true")
-        source = f"read_parquet({in_sql(path)}, file_row_number = true)"
+        source = f"{parquet_in_sql(path, options='file_row_number = true')}"
         self._connection.execute(f"CREATE VIEW survey AS SELECT * FROM {source}")
         described = self._connection.execute(f"DESCRIBE SELECT * EXCLUDE ({_PLACE}) FROM survey").fetchall()
         self.kinds = {name: "text" if kind == "VARCHAR" else "number" for name, kind, *_ in described}
@@ -326,13 +326,13 @@ def _select(campaign: Campaign, model_version: str) -> str:
         for n, version in enumerate(versions)
     ]
     joins += [
-        f"LEFT JOIN read_parquet({in_sql(file)}) e{n} ON e{n}.object_id = c.object_id"
+        f"LEFT JOIN {parquet_in_sql(file)} e{n} ON e{n}.object_id = c.object_id"
         for n, file in enumerate(embeddings)
     ]
     return f"""
         SELECT {", ".join(columns)}
-        FROM read_parquet({in_sql(campaign.catalogue_path)}, file_row_number = true) c {" ".join(joins)}
-        LEFT JOIN read_parquet({in_sql(campaign.crossmatch_path)}) m ON m.object_id = c.object_id
+        FROM {parquet_in_sql(campaign.catalogue_path, options="file_row_number = true")} c {" ".join(joins)}
+        LEFT JOIN {parquet_in_sql(campaign.crossmatch_path)} m ON m.object_id = c.object_id
         ORDER BY s0.logit DESC NULLS LAST, c.file_row_number
     """
 
@@ -364,7 +364,7 @@ def _scores_of(campaign: Campaign, version: str) -> str:
         nothing = ", ".join(f"NULL::DOUBLE AS {name}" for name in ("p_lens", *_SCORES))
         return f"SELECT NULL::VARCHAR AS object_id, {nothing} WHERE false"
     # Older parts lack columns that newer ones have; the last row of an object counts.
-    return f"SELECT * FROM read_parquet([{in_sql(*parts)}], union_by_name = true)"
+    return f"SELECT * FROM {parquet_in_sql(*parts)}"
 
 
 def _p_lens(campaign: Campaign, version: str, alias: str) -> str:

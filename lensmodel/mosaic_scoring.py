@@ -25,7 +25,7 @@ from data.campaign import Campaign, open_campaign
 from data.cutout_store import layout_of, stored_as
 from data.cutouts import Cutout
 from data.errors import CampaignError
-from data.files import held_alone, in_sql
+from data.files import held_alone, parquet_in_sql
 from data.readers.mosaics import FIELD_ARCSEC, Positions, circles_of, cut_mosaics
 from data.readers.units import Rejected
 from data.scores import SCORE_SCHEMA, write_part
@@ -36,7 +36,7 @@ from lensmodel.models import ModelCard, check_survey, load_network, write_card
 from lensmodel.on_dask import client_of, finished, saying_how_far
 from lensmodel.partitions import USUAL
 from lensmodel.planes_in_memory import PlanesInMemory
-from lensmodel.scoring import ScoringReport, Tally
+from lensmodel.scoring import ScoringReport, Tally, begin_run, check_run
 from lensmodel.survey_scoring import Job, check_room, check_workers
 from lensmodel.verdicts import ScoreRow, score_rows
 from lensmodel.worker_network import network_of
@@ -110,9 +110,9 @@ def score_mosaics(
     load_network(card)
     patches = {patch.part: patch for patch in patches_of(tiles, positions, field_arcsec=field_arcsec)}
     folder = campaign.mosaics_path(card.version)
-    job = Job(campaign.path.resolve(), card, batch_size)
     started = time.monotonic()
     with held_alone(folder / ".lock", doing="scoring"):
+        job = Job(campaign.path.resolve(), card, batch_size, begin_run(folder))
         for leftover in folder.glob(".part-*.partial"):
             leftover.unlink(missing_ok=True)
         write_card(card, folder / "model.json")
@@ -126,7 +126,7 @@ def score_mosaics(
                 saying_how_far(lambda: f"{tally.scored + tally.refused:,} positions"),
             ):
                 check_workers(client, job, folder)
-                pieces = {f"{card.version}/{name}": (job, patch, name) for name, patch in waiting.items()}
+                pieces = {f"{name} {job.run}": (job, patch, name) for name, patch in waiting.items()}
                 for done in finished(client, score_patch, pieces):
                     tally.add_tally(done)
                     if on_progress is not None:
@@ -201,6 +201,7 @@ def score_patch(job: Job, patch: Patch, name: str) -> Tally:
     tally = Tally()
     tally.add(rows.values())
     table = pa.Table.from_pylist(list(rows.values()), schema=SCORE_SCHEMA)
+    check_run(campaign.mosaics_path(job.card.version), job.run)
     write_part(campaign.mosaics_path(job.card.version), table, name=name)
     return tally
 
@@ -218,7 +219,7 @@ def drawn_from(parts: Sequence[Path], number: int, seed: int) -> list[str]:
 def _chosen(parts: Sequence[Path], order: str, number: int) -> list[str]:
     import duckdb
 
-    scored = f"SELECT object_id FROM read_parquet([{in_sql(*parts)}]) WHERE logit IS NOT NULL"
+    scored = f"SELECT object_id FROM {parquet_in_sql(*parts)} WHERE logit IS NOT NULL"
     query = f"{scored} ORDER BY {order} LIMIT {number:d}"
     with duckdb.connect() as connection:
         return [row[0] for row in connection.execute(query).fetchall()]

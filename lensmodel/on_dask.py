@@ -9,7 +9,7 @@ from lensmodel.errors import ModelError
 
 WORKER_MEMORY = "2GiB"  # of one local worker, which Dask starts anew beyond it
 IN_FLIGHT = 3  # pieces of work per thread that workers know of
-MOST_FAILURES = 10
+MOST_FAILURES = 10  # in a row
 _RETRIES = 2
 _PATIENCE_S = 30.0
 
@@ -25,13 +25,16 @@ def client_of(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     ModelError
         If no scheduler answers there, or it has no worker.
     """
+    import dask
     import distributed
 
     # What goes wrong is said once, by the error that we raise.
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler is None:
+        # What a worker is busy with is sampled for a page that nobody opens, and kept: 0.2 GiB after an hour.
         with (
+            dask.config.set({"distributed.worker.profile.enabled": False}),
             distributed.LocalCluster(
                 n_workers=workers or 1,
                 threads_per_worker=1,
@@ -91,27 +94,32 @@ def finished(client: Any, work: Callable[..., Made], pieces: Mapping[str, tuple[
     Raises
     ------
     ModelError
-        At the end, if some could not be done; sooner if many cannot.
+        At the end, if some could not be done; sooner if many in a row cannot, or no worker is left.
     """
     import distributed
 
     waiting = iter(pieces.items())
     failures: list[str] = []
-    done = 0
+    done = in_a_row = 0
+    threads = sum(client.nthreads().values())
+    if pieces and not threads:
+        raise ModelError("the scheduler has no worker any more: start one, and run the same command again")
 
     def submit(name: str, arguments: tuple[Any, ...]) -> Any:
         return client.submit(work, *arguments, key=name, retries=_RETRIES, pure=False)
 
     running = distributed.as_completed()
-    for _, piece in zip(range(sum(client.nthreads().values()) * IN_FLIGHT), waiting, strict=False):
+    for _, piece in zip(range(threads * IN_FLIGHT), waiting, strict=False):
         running.add(submit(*piece))
     for future in running:
         if future.status == "error":
             failures.append(f"{future.key}: {future.exception()}")
+            in_a_row += 1
         else:
             yield future.result()  # which raises if it was cancelled
             done += 1
-        following = next(waiting, None) if len(failures) < MOST_FAILURES else None
+            in_a_row = 0
+        following = next(waiting, None) if in_a_row < MOST_FAILURES else None
         if following is not None:
             running.add(submit(*following))
     if failures:

@@ -5,7 +5,9 @@ of the partitions. DuckDB plans them from the files: no more than a row per part
 """
 
 import hashlib
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +19,7 @@ import pyarrow.dataset as ds
 
 from data.campaign import Campaign
 from data.cutout_store import CutoutStore
-from data.files import in_sql
+from data.files import parquet_in_sql
 from data.objects import StoredObject, stored_objects
 from lensmodel.batches import OBJECTS_PER_STEP, chunks_per_step, step_of
 
@@ -55,13 +57,14 @@ class Partition:
     number: int
     rows: tuple[int, ...] | None = None
 
-    @property
-    def part(self) -> str:
-        """Name of the file of its scores: no two partitions have a row in common."""
+    def part_of(self, steps: Sequence[Sequence[StoredObject]]) -> str:
+        """Name of the file of the scores of its objects: of other objects it is another."""
         # Our groups have plain names; of a store by others no name may lead elsewhere.
         is_plain = re.fullmatch(r"[\w.-]+", self.group, re.ASCII) is not None
         group = self.group if is_plain else hashlib.blake2b(self.group.encode(), digest_size=8).hexdigest()
-        return f"part-{group}-{self.first:010d}-{self.last:010d}.parquet"
+        ids = json.dumps([stored.object_id for step in steps for stored in step])
+        digest = hashlib.blake2b(ids.encode(), digest_size=8).hexdigest()
+        return f"part-{group}-{self.first:010d}-{self.last:010d}-{digest}.parquet"
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def objects_in(catalogue: Path, partition: Partition, *, chunk: int) -> list[lis
     edges = np.flatnonzero(np.diff(step_of(found["cutout_row"].to_numpy(), chunk))) + 1
     bounds = [0, *edges.tolist(), len(found)]
     objects = stored_objects(found)
-    return [objects[first:last] for first, last in pairwise(bounds)]
+    return [objects[first:last] for first, last in pairwise(bounds) if last > first]
 
 
 def groups_in(catalogue: Path) -> list[StoredObject]:
@@ -181,7 +184,7 @@ def _layouts(connection: "duckdb.DuckDBPyConnection", store: CutoutStore) -> pa.
 
 
 def _source(*paths: Path) -> str:
-    return f"read_parquet([{in_sql(*paths)}], union_by_name = true)"
+    return parquet_in_sql(*paths)
 
 
 def _one(connection: "duckdb.DuckDBPyConnection", query: str) -> int:

@@ -5,6 +5,7 @@ A killed run loses its last second at most; the next one scores the same batches
 """
 
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from data.campaign import Campaign
 from data.errors import StoreError
-from data.files import held_alone
+from data.files import held_alone, written_atomically
 from data.objects import ObjectTable, StoredObject
 from data.scores import SCORE_SCHEMA, next_part, scored_ids, write_features, write_part
 from lensmodel import Progress
@@ -30,6 +31,7 @@ from lensmodel.verdicts import Scored, ScoreRow, score_rows
 
 SECONDS_PER_PART = 1.0
 MOST_UNREAD = 100
+_RUN = ".run"
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
@@ -38,12 +40,14 @@ class Tally:
     """Objects scored, and refused with a reason.
 
     reasons : of the refused ones, and how often each was given. bands_missing : how often which bands were not there.
+    unread : steps whose cutouts could not be read, which got no rows.
     """
 
     scored: int = 0
     refused: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     bands_missing: Counter[str] = field(default_factory=Counter)
+    unread: "list[Unread]" = field(default_factory=list)
 
     def add(self, rows: Iterable[ScoreRow]) -> None:
         """Count these rows."""
@@ -62,6 +66,7 @@ class Tally:
         self.refused += other.refused
         self.reasons += other.reasons
         self.bands_missing += other.bands_missing
+        self.unread += other.unread
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def score(
         If the weights cannot be loaded, or the batch size is not from 1 up.
     UnreadError
         At the end, if some cutouts could not be read, which get no row and are tried again by the next run; sooner if
-        `MOST_UNREAD` steps could not.
+        `MOST_UNREAD` steps in a row could not.
     """
     if batch_size is not None and batch_size < 1:
         raise ModelError(f"batch size is {batch_size}; expected a whole number from 1")
@@ -116,15 +121,17 @@ def score(
         objects = campaign.objects()
         waiting = _without(objects, scored_ids(campaign.score_parts(card.version)))
         parts = _Parts(campaign, card.version)
-        unread: list[_Unread] = []
+        in_a_row = 0
         try:
-            work = partial(_scored_or_why_not, partial(score_rows, network, card, store, batch_size))
+            work = partial(scored_or_why_not, partial(score_rows, network, card, store, batch_size))
             for scored in side_by_side(work, fetched_ahead(card, store, steps(store, waiting))):
-                if isinstance(scored, _Unread):
-                    unread.append(scored)
-                    if len(unread) == MOST_UNREAD:
+                if isinstance(scored, Unread):
+                    parts.tally.unread.append(scored)
+                    in_a_row += 1
+                    if in_a_row == MOST_UNREAD:
                         break
                     continue
+                in_a_row = 0
                 parts.add(scored)
                 if on_progress is not None:
                     on_progress(Progress(parts.tally.scored + parts.tally.refused, len(waiting)))
@@ -132,38 +139,78 @@ def score(
                     break
         finally:
             parts.flush()
-    if unread:
-        raise UnreadError(
-            f"{sum(one.number for one in unread):,} cutouts could not be read, {parts.tally.scored:,} are scored; "
-            f"the first: {unread[0].reason:.500}"
-        )
+    if parts.tally.unread:
+        raise unread_error(parts.tally)
     return ScoringReport(parts.tally, len(objects) - len(waiting), time.monotonic() - started)
 
 
 @dataclass(frozen=True)
-class _Unread:
+class Unread:
     """A step whose cutouts could not be read."""
 
     number: int
     reason: str
 
 
-def _scored_or_why_not(
+def scored_or_why_not(
     work: Callable[[list[StoredObject]], Scored], step: list[StoredObject]
-) -> Scored | _Unread:
+) -> Scored | Unread:
     """A damaged chunk costs its step, not the run."""
     try:
         return work(step)
     except StoreError as error:
-        return _Unread(len(step), str(error))
+        return Unread(len(step), str(error))
 
 
-def prepare(campaign: Campaign, card: ModelCard) -> None:
-    """Clear away half-written parts of a killed run, and note whose scores these are; for who holds the lock."""
-    for folder in (campaign.scores_path(card.version), campaign.features_path(card.version)):
+def unread_error(tally: Tally) -> UnreadError:
+    """What is said at the end of a run that could not read some cutouts."""
+    number = sum(one.number for one in tally.unread)
+    return UnreadError(
+        f"{number:,} cutouts could not be read, {tally.scored:,} are scored; the first: {tally.unread[0].reason:.500}"
+    )
+
+
+def prepare(campaign: Campaign, card: ModelCard) -> str:
+    """Clear away what a killed run left half done, and note whose scores these are; for who holds the lock.
+
+    Gives the name of the run. A worker of an earlier one, whose client is gone, finds another name in the folder and
+    writes no more.
+    """
+    scores, features = campaign.scores_path(card.version), campaign.features_path(card.version)
+    run = begin_run(scores)
+    for folder in (scores, features):
         for leftover in folder.glob(".part-*.partial"):
             leftover.unlink(missing_ok=True)
-    write_card(card, campaign.scores_path(card.version) / "model.json")
+    for part in features.glob("part-*.parquet"):
+        if not (scores / part.name).exists():
+            part.unlink(missing_ok=True)
+    write_card(card, scores / "model.json")
+    return run
+
+
+def begin_run(folder: Path) -> str:
+    """Name a new run that alone may write parts into a folder."""
+    run = uuid.uuid4().hex
+    with written_atomically(folder / _RUN) as partial:
+        partial.write_text(run)
+    return run
+
+
+def check_run(folder: Path, run: str) -> None:
+    """Refuse to go on for a run that is over, or in a folder that is not the client's.
+
+    Raises
+    ------
+    ModelError
+    """
+    try:
+        found = (folder / _RUN).read_text()
+    except FileNotFoundError:
+        found = ""
+    if found != run:
+        raise ModelError(
+            f"{folder} belongs to another run of lensvet score, or this worker sees another folder"
+        )
 
 
 def write_scored(campaign: Campaign, model_version: str, steps: list[Scored], *, name: str) -> Path:
@@ -174,6 +221,8 @@ def write_scored(campaign: Campaign, model_version: str, steps: list[Scored], *,
         ids = [str(step.rows[index]["object_id"]) for step in seen for index in step.seen]
         features = np.concatenate([_half(step) for step in seen])
         write_features(campaign.features_path(model_version), ids, features, name=name)
+    else:
+        (campaign.features_path(model_version) / name).unlink(missing_ok=True)
     table = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA)
     return write_part(campaign.scores_path(model_version), table, name=name)
 
@@ -199,10 +248,10 @@ class _Parts:
             self.flush()
 
     def flush(self) -> None:
-        if self._steps:
+        steps, self._steps = self._steps, []  # whatever interrupts the writing: no step is written twice
+        if steps:
             name = next_part(self._campaign.scores_path(self._version))
-            write_scored(self._campaign, self._version, self._steps, name=name)
-        self._steps = []
+            write_scored(self._campaign, self._version, steps, name=name)
         self._due = time.monotonic() + SECONDS_PER_PART
 
 

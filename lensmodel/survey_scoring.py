@@ -14,7 +14,7 @@ from typing import Any
 
 from data.campaign import Campaign, open_campaign
 from data.cutout_store import CutoutStore
-from data.errors import LensVetError
+from data.errors import CampaignError, LensVetError
 from data.files import held_alone
 from lensmodel import Progress
 from lensmodel.batches import fetched_ahead
@@ -23,7 +23,17 @@ from lensmodel.models import ModelCard, check_survey, load_network
 from lensmodel.on_dask import client_of, finished, refused_by, saying_how_far
 from lensmodel.partitions import Partition, groups_in, objects_in, planned
 from lensmodel.preprocessing import why_not
-from lensmodel.scoring import ScoringReport, Tally, prepare, write_scored
+from lensmodel.scoring import (
+    MOST_UNREAD,
+    ScoringReport,
+    Tally,
+    Unread,
+    check_run,
+    prepare,
+    scored_or_why_not,
+    unread_error,
+    write_scored,
+)
 from lensmodel.verdicts import score_rows
 from lensmodel.worker_network import network_of
 
@@ -33,11 +43,15 @@ _PROBE = ".can-everybody-see-this"
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker needs to know; the network is loaded once per process."""
+    """What every worker needs to know; the network is loaded once per process.
+
+    run : whose scores these are; see `lensmodel.scoring.prepare`.
+    """
 
     campaign: Path
     card: ModelCard
     batch_size: int | None
+    run: str
 
 
 def score_survey(
@@ -61,28 +75,33 @@ def score_survey(
     ModelError
         Before the first task: if the weights are not those of the card, no object has bands that the model needs, the
         disk is too small, or a worker cannot see the campaign. After it: if the scheduler went away, or partitions
-        could not be scored; the others are.
+        could not be scored; the others are. `UnreadError`, if some cutouts could not be read: see `scoring.score`.
     """
     check_survey(card, campaign.survey.name)
     load_network(card)
     _check_sight(campaign, card)
-    job = Job(campaign.path.resolve(), card, batch_size)
     started = time.monotonic()
     with held_alone(campaign.scores_path(card.version) / ".lock", doing="scoring"):
-        prepare(campaign, card)
+        job = Job(campaign.path.resolve(), card, batch_size, prepare(campaign, card))
         tally = Tally()
         with (
             client_of(workers, scheduler) as client,
             saying_how_far(lambda: f"{tally.scored + tally.refused:,} objects"),
         ):
-            plan = planned(campaign, card.version, workers=sum(client.nthreads().values()))
+            plan = planned(campaign, card.version, workers=max(1, sum(client.nthreads().values())))
             check_room(campaign, plan.waiting)
             check_workers(client, job, campaign.scores_path(card.version))
-            pieces = {f"{card.version}/{one.part}": (job, one) for one in plan.partitions}
+            pieces = {f"{one.group} {one.first}-{one.last} {job.run}": (job, one) for one in plan.partitions}
+            in_a_row = 0
             for done in finished(client, score_partition, pieces):
                 tally.add_tally(done)
                 if on_progress is not None:
                     on_progress(Progress(tally.scored + tally.refused, plan.waiting))
+                in_a_row = 0 if done.scored or done.refused else in_a_row + len(done.unread)
+                if in_a_row >= MOST_UNREAD:
+                    break
+    if tally.unread:
+        raise unread_error(tally)
     return ScoringReport(tally, plan.already_there, time.monotonic() - started)
 
 
@@ -92,11 +111,19 @@ def score_partition(job: Job, partition: Partition) -> Tally:
     campaign, store = _opened(job.campaign)
     steps = objects_in(campaign.catalogue_path, partition, chunk=store.chunk_length(partition.group))
     work = partial(score_rows, network, job.card, store, job.batch_size)
-    scored = [work(step) for step in fetched_ahead(job.card, store, steps)]
     tally = Tally()
-    for step in scored:
-        tally.add(step.rows)
-    write_scored(campaign, job.card.version, scored, name=partition.part)
+    scored = []
+    check_run(campaign.scores_path(job.card.version), job.run)
+    for step in fetched_ahead(job.card, store, steps):
+        made = scored_or_why_not(work, step)
+        if isinstance(made, Unread):
+            tally.unread += [made]
+            continue
+        tally.add(made.rows)
+        scored.append(made)
+    if scored:
+        check_run(campaign.scores_path(job.card.version), job.run)
+        write_scored(campaign, job.card.version, scored, name=partition.part_of(steps))
     return tally
 
 
@@ -113,6 +140,8 @@ def check_worker(job: Job, probe: str) -> str | None:
 
 
 def _check_sight(campaign: Campaign, card: ModelCard) -> None:
+    if not campaign.catalogue_path.exists():
+        raise CampaignError(f"{campaign.path} has no objects yet: lensvet ingest {campaign.path} SOURCE")
     store = campaign.cutouts()
     reasons = [why_not(card, one, store) for one in groups_in(campaign.catalogue_path)]
     if reasons and all(reasons):
@@ -145,7 +174,7 @@ def check_workers(client: Any, job: Job, folder: Path) -> None:
     probe = folder / _PROBE
     probe.touch()
     try:
-        problem = refused_by(client, check_worker, job, str(probe))
+        problem = refused_by(client, check_worker, job, str(probe.resolve()))
     finally:
         probe.unlink(missing_ok=True)
     if problem:

@@ -33,7 +33,7 @@ class Judged(NamedTuple):
 class Scored:
     """A row for each of some objects.
 
-    seen : places in `rows` of those that the network saw. features : (seen, number), None if it saw none.
+    seen : places in `rows` of those that have a score. features : (seen, number), None if none has.
     """
 
     rows: list[ScoreRow]
@@ -69,7 +69,10 @@ def score_rows(
     for index, verdict, lacking in zip(batch.seen, verdicts, missing, strict=True):
         rows[index] |= verdict | _on_the_sky(batch.objects[index], verdict)
         rows[index]["bands_missing"] = lacking if "logit" in verdict else None
-    return Scored(rows, batch.seen, torch.cat(features))
+    judged_at = [place for place, verdict in enumerate(verdicts) if "logit" in verdict]
+    if not judged_at:
+        return Scored(rows)
+    return Scored(rows, [batch.seen[place] for place in judged_at], torch.cat(features)[judged_at])
 
 
 @torch.inference_mode()

@@ -25,7 +25,7 @@ from lensmodel.mosaic_scoring import (
     score_mosaics,
     score_patch,
 )
-from lensmodel.scoring import score
+from lensmodel.scoring import begin_run, score
 from lensmodel.survey_scoring import Job
 from tests.fixtures.dask_cluster import dask_processes
 from tests.fixtures.networks import evidence_model
@@ -61,8 +61,9 @@ def positions_in(catalogue):
 
 def judged_here(campaign, card, tiles, positions):
     """Every patch in this process; the rows by id."""
+    job = Job(campaign.path, card, None, begin_run(campaign.mosaics_path(card.version)))
     for patch in patches_of(tiles, positions):
-        score_patch(Job(campaign.path, card, None), patch, patch.part)
+        score_patch(job, patch, patch.part)
     parts = campaign.mosaics_path(card.version).glob("part-*.parquet")
     return {row["object_id"]: row for row in pa.concat_tables(map(pq.read_table, parts)).to_pylist()}
 
@@ -131,8 +132,9 @@ def test_a_smaller_field_is_cut_and_its_scores_are_others(campaign, tmp_path, ti
         mosaic_scoring, "_judged", lambda job, cutouts: seen.extend(cutouts) or judged(job, cutouts)
     )
     card = evidence_model(tmp_path)
+    job = Job(campaign.path, card, None, begin_run(campaign.mosaics_path(card.version)))
     for patch in patches_of(tiles, positions_in(catalogue), field_arcsec=10.0):
-        score_patch(Job(campaign.path, card, None), patch, patch.part)
+        score_patch(job, patch, patch.part)
     assert {plane.flux.shape for cutout in seen for plane in cutout.planes.values()} == {(100, 100)}
     (small,) = patches_of(tiles, positions_in(catalogue), field_arcsec=10.0)
     (large,) = patches_of(tiles, positions_in(catalogue))

@@ -3,6 +3,7 @@
 import dataclasses
 import multiprocessing
 import random
+import shutil
 import threading
 import time
 from functools import partial
@@ -14,12 +15,13 @@ import pytest
 import torch
 
 import lensmodel.scoring
+import lensmodel.verdicts
 from data.campaign import create_campaign
 from data.cutouts import Cutout
 from data.errors import CampaignError
 from data.files import held_alone
 from data.objects import ObjectTable
-from data.scores import SCORE_SCHEMA, read_part, scores_of
+from data.scores import SCORE_SCHEMA, read_features, read_part, scores_of
 from lensmodel.batches import fetched_ahead, images_at_once, in_even_parts, side_by_side, steps
 from lensmodel.errors import ModelError, UnreadError
 from lensmodel.models import default_model, load_network
@@ -473,3 +475,66 @@ def test_images_go_in_even_parts(number, sizes):
     parts = in_even_parts(images, 16)
     assert [len(part) for part in parts] == sizes
     assert torch.equal(torch.cat(parts), images)
+
+
+def test_an_answer_that_is_not_a_number_has_no_features(campaign, tmp_path, monkeypatch):
+    fill(campaign, small_cutouts(3))
+    card = added_model(tmp_path)
+    verdicts = lensmodel.verdicts._verdicts
+
+    def second_is_none(*given):
+        first, _, third = verdicts(*given)
+        return [first, {"reason": "the network's answer is not a number"}, third]
+
+    monkeypatch.setattr(lensmodel.verdicts, "_verdicts", second_is_none)
+    score(campaign, card)
+    (part,) = campaign.features_path(card.version).glob("part-*.parquet")
+    ids, features = read_features(part)
+    assert ids.to_pylist() == ["object 0", "object 2"]
+    assert len(features) == 2
+
+
+def test_features_without_scores_are_cleared_away(campaign, tmp_path):
+    fill(campaign, small_cutouts(3))
+    card = added_model(tmp_path)
+    score(campaign, card)
+    (part,) = campaign.score_parts(card.version)
+    part.unlink()
+    (campaign.features_path(card.version) / "part-000007.parquet").write_bytes(b"of a killed run")
+    score(campaign, card)
+    assert [one.name for one in campaign.features_path(card.version).glob("*.parquet")] == [part.name]
+
+
+def test_no_step_is_written_twice_when_the_writing_is_interrupted(campaign, tmp_path, monkeypatch):
+    fill(campaign, small_cutouts(3))
+    card = added_model(tmp_path)
+    written = lensmodel.scoring.write_scored
+
+    def interrupted(*given, **named):
+        written(*given, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lensmodel.scoring, "write_scored", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        score(campaign, card)
+    assert rows_of(campaign, card)[1] == 3
+
+
+def test_a_store_older_than_its_catalogue_is_named(campaign, tmp_path):
+    fill(campaign, small_cutouts(3))
+    older = tmp_path / "older.zarr"
+    shutil.copytree(campaign.cutouts_path, older)
+    fill(campaign, small_cutouts(20, first=3))
+    shutil.rmtree(campaign.cutouts_path)
+    older.rename(campaign.cutouts_path)
+    with pytest.raises(UnreadError, match="holds 3 objects and the catalogue says more"):
+        score(campaign, added_model(tmp_path))
+
+
+def test_a_chunk_that_the_disk_refuses_costs_its_step(campaign, tmp_path):
+    fill(campaign, small_cutouts(3))
+    (chunk,) = campaign.cutouts_path.glob("*/VIS/c/0/0/0")
+    chunk.unlink()
+    chunk.mkdir()
+    with pytest.raises(UnreadError, match="3 cutouts could not be read"):
+        score(campaign, added_model(tmp_path))

@@ -4,6 +4,8 @@ import itertools
 import multiprocessing
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,16 +15,18 @@ import pytest
 import torch
 
 import lensmodel.survey_scoring as survey_scoring
-from data.campaign import create_campaign
+from data.campaign import create_campaign, open_campaign
 from data.cutouts import Cutout
 from data.errors import CampaignError
 from data.files import held_alone
-from data.scores import read_features
-from lensmodel.errors import ModelError, WeightsError
+from data.objects import stored_objects
+from data.scores import read_features, scores_of
+from lensmodel.errors import ModelError, UnreadError, WeightsError
 from lensmodel.models import load_network
+from lensmodel.on_dask import finished
 from lensmodel.partitions import Partition, objects_in, planned
 from lensmodel.preprocessing import flux_batch
-from lensmodel.scoring import score
+from lensmodel.scoring import prepare, score, scored_or_why_not
 from lensmodel.survey_scoring import Job, check_worker, score_partition, score_survey
 from tests.fixtures.dask_cluster import dask_processes
 from tests.fixtures.networks import added_model, random_weights
@@ -40,7 +44,9 @@ def cluster(tmp_path_factory):
 
 
 def scores_in(campaign, card):
-    rows = pa.concat_tables(pq.read_table(part) for part in campaign.score_parts(card.version))
+    rows = pa.concat_tables(
+        pq.read_table(part, partitioning=None) for part in campaign.score_parts(card.version)
+    )
     return rows.sort_by("object_id")
 
 
@@ -80,8 +86,9 @@ def test_the_size_of_partitions_changes_no_number(campaign, tmp_path, workers, m
     repeated = survey_scoring.open_campaign(campaign.path.parent / "r")
     card = added_model(tmp_path)
     monkeypatch.setattr("lensmodel.partitions.USUAL", 256)
+    job = Job(repeated.path, card, None, prepare(repeated, card))
     for partition in planned(repeated, card.version, workers=workers).partitions:
-        score_partition(Job(repeated.path, card, None), partition)
+        score_partition(job, partition)
     made = scores_in(repeated, card)
     forget(repeated)
     score(repeated, card)
@@ -101,7 +108,6 @@ def test_partitions_hold_each_object_once(campaign, tmp_path):
     ]
     assert sorted(ids) == sorted(campaign.objects().ids)
     assert plan.waiting == len(ids)
-    assert len({partition.part for partition in plan.partitions}) == len(plan.partitions)
 
 
 def test_features_are_what_the_network_made_of_the_image(campaign, tmp_path):
@@ -186,21 +192,89 @@ def test_a_kill_costs_the_partitions_in_flight_and_no_more(cluster, tmp_path, vi
     assert rows.equals(scores_in(campaign, card))
 
 
-def test_a_damaged_chunk_is_named_and_costs_no_other_partition(cluster, tmp_path):
+def test_a_damaged_chunk_is_named_and_costs_its_step(cluster, tmp_path):
     campaign = repeated_campaign(tmp_path / "c", 1000, **SMALL)
     (group,) = (path for path in campaign.cutouts_path.iterdir() if path.is_dir())
     torn = group / "VIS" / "c" / "9" / "0" / "0"
+    whole = torn.read_bytes()
     torn.unlink()  # a link of its own, not what others read
     torn.write_bytes(b"torn")
     card = added_model(tmp_path)
-    with pytest.raises(ModelError, match=r"1 partitions could not be scored, .* are; the first: .*checksum"):
+    with pytest.raises(
+        UnreadError, match=r"60 cutouts could not be read, 940 are scored; the first: .*checksum"
+    ):
         score_survey(campaign, card, scheduler=cluster.address)
-    assert 700 < len(scores_in(campaign, card)) < 1000
+    assert len(scores_in(campaign, card)) == 940
+    torn.write_bytes(whole)
+    assert score_survey(campaign, card, scheduler=cluster.address).scored == 60
+    ids = scores_in(campaign, card)["object_id"].to_pylist()
+    assert len(ids) == len(set(ids)) == 1000
+
+
+def test_two_campaigns_alike_on_one_scheduler_are_both_scored(cluster, tmp_path):
+    card = added_model(tmp_path)
+    campaigns = [repeated_campaign(tmp_path / name, 500, **SMALL) for name in ("one", "other")]
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(lambda one: score_survey(one, card, scheduler=cluster.address), campaigns))
+    for campaign, report in zip(campaigns, reports, strict=True):
+        assert report.scored == len(scores_in(campaign, card)) == 500
+
+
+def test_a_worker_of_a_run_that_is_over_writes_nothing(campaign, tmp_path, monkeypatch):
+    fill(campaign, [Cutout(name, planes((66, 66), 0.3)) for name in "abc"])
+    card = added_model(tmp_path)
+    job = Job(campaign.path, card, None, prepare(campaign, card))
+    (partition,) = planned(campaign, card.version, workers=1).partitions
+    prepare(campaign, card)
+    with pytest.raises(ModelError, match="belongs to another run"):
+        score_partition(job, partition)
+    meanwhile = Job(campaign.path, card, None, prepare(campaign, card))
+
+    def over_meanwhile(*given):
+        prepare(campaign, card)
+        return scored_or_why_not(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(survey_scoring, "scored_or_why_not", over_meanwhile)
+        with pytest.raises(ModelError, match="belongs to another run"):
+            score_partition(meanwhile, partition)
+    assert not campaign.score_parts(card.version)
+    assert score(campaign, card).scored == 3
+
+
+def test_a_campaign_may_be_named_from_where_one_is(cluster, tmp_path, monkeypatch):
+    campaign = repeated_campaign(tmp_path / "c", 70, **SMALL)
+    monkeypatch.chdir(tmp_path)
+    here = open_campaign(Path("c"))
+    assert score_survey(here, added_model(tmp_path), scheduler=cluster.address).scored == 70
+    assert campaign.score_parts(added_model(tmp_path).version)
+
+
+def test_a_scheduler_without_workers_is_no_success():
+    class Empty:
+        def nthreads(self):
+            return {}
+
+    with pytest.raises(ModelError, match="has no worker any more"):
+        list(finished(Empty(), print, {"piece": ()}))
+
+
+@pytest.mark.parametrize("name", ["q1[ab]", "q1*", "q1?", "logit=1", "object_id=7", "cutout_row=3", "it's"])
+def test_a_folder_may_have_any_name(tmp_path, name):
+    card = added_model(tmp_path)
+    repeated_campaign(tmp_path / "q1a", 30, **SMALL)
+    campaign = repeated_campaign(tmp_path / name / "c", 64, **SMALL)
+    plan = planned(campaign, card.version, workers=1)
+    assert sum(partition.number for partition in plan.partitions) == 64
+    score(campaign, card)
+    assert planned(campaign, card.version, workers=1).already_there == 64
+    (first, *_), logits = campaign.objects().ids, scores_in(campaign, card)["logit"].to_pylist()
+    assert scores_of(campaign.score_parts(card.version), [first])[first]["logit"] in logits
 
 
 def test_nothing_begins_that_cannot_end(cluster, campaign, tmp_path, monkeypatch):
     card = added_model(tmp_path)
-    with pytest.raises(CampaignError, match="no cutouts yet"):
+    with pytest.raises(CampaignError, match="has no objects yet"):
         score_survey(campaign, card, scheduler=cluster.address)
     fill(campaign, [Cutout("two bands", planes((66, 66), 0.3, bands=("VIS", "H")))])
     with pytest.raises(ModelError, match=r"can see no object .* it has bands VIS, H"):
@@ -233,24 +307,29 @@ def test_a_worker_that_sees_another_folder_says_so(campaign, tmp_path):
     card = added_model(tmp_path)
     fill(campaign, [Cutout("good", planes((66, 66), 0.3))])
     probe = tmp_path / "probe"
-    assert "mount the campaign folder" in check_worker(Job(campaign.path, card, None), str(probe))
+    assert "mount the campaign folder" in check_worker(Job(campaign.path, card, None, ""), str(probe))
     probe.touch()
-    assert check_worker(Job(campaign.path, card, None), str(probe)) is None
-    elsewhere = Job(tmp_path / "not mounted", card, None)
+    assert check_worker(Job(campaign.path, card, None, ""), str(probe)) is None
+    elsewhere = Job(tmp_path / "not mounted", card, None, "")
     assert "is not a campaign" in check_worker(elsewhere, str(probe))
 
 
-def test_partitions_of_one_range_and_different_rows_have_different_names():
-    names = {Partition("66x66-a", first, last, 1).part for first in (0, 64) for last in (64, 128)}
-    assert len(names) == 4
+def test_partitions_of_different_ranges_or_objects_have_different_names(campaign):
+    fill(campaign, [Cutout(name, planes((66, 66), 0.3)) for name in "abcd"])
+    a, b, c, d = stored_objects(campaign.objects().table)
+    of = [[[a], [b, d]], [[a, b, d]], [[a, c, d]], [[d]]]
+    names = [Partition("66x66-a", 0, last, 1).part_of(steps) for last in (3, 4) for steps in of]
+    assert names[0] == names[1]  # the same objects, whatever their steps
+    assert len(set(names)) == 6
     assert all(name.startswith("part-") and name.endswith(".parquet") for name in names)
 
 
 def test_a_group_of_a_strange_name_leads_nowhere_else():
-    names = [Partition(group, 0, 1, 1).part for group in ("../../evil", "a/b", "ä", "a b\n", "66x66-0a")]
+    groups = ("../../evil", "a/b", "ä", "a b\n", "66x66-0a")
+    names = [Partition(group, 0, 1, 1).part_of([]) for group in groups]
     assert len(set(names)) == len(names)
     assert all("/" not in name and name.isascii() and name.isprintable() for name in names)
-    assert names[-1] == "part-66x66-0a-0000000000-0000000001.parquet"
+    assert names[-1].startswith("part-66x66-0a-0000000000-0000000001-")
 
 
 def test_an_empty_campaign_has_no_partitions(tmp_path):

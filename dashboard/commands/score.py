@@ -163,7 +163,7 @@ def _score_mosaics(campaign: "Campaign", card: "ModelCard", arguments: Namespace
     """Score positions in tiles, and pack the best of them and a sample."""
     from dashboard.commands.progress import progress_bar
     from data.ingest import ingest
-    from data.readers.mosaics import FIELD_ARCSEC
+    from data.readers.mosaics import FIELD_ARCSEC, holds_positions
     from data.readers.units import list_files
     from data.selections import keep_selection
     from data.source_catalogue import SourceCatalogue, write_rows
@@ -190,10 +190,12 @@ def _score_mosaics(campaign: "Campaign", card: "ModelCard", arguments: Namespace
     row_of = dict(zip(positions.object_ids, positions.rows, strict=True))
     kept = campaign.mosaics_path(card.version) / "kept.parquet"
     write_rows(arguments.catalogue, [row_of[object_id] for object_id in dict.fromkeys(best + sample)], kept)
+    wanted = SourceCatalogue.open(kept)
+    places = wanted.positions(range(len(wanted)))
     with progress_bar("packing", "positions") as show:
         packed = ingest(
             campaign,
-            arguments.mosaics,
+            [tile for tile in tiles if holds_positions(tile, places)],  # another would be taken for an object
             catalogue=kept,
             remember=False,
             on_progress=lambda progress: show(progress.units_done, progress.units_total),
