@@ -61,14 +61,18 @@ def held_alone(path: Path, *, doing: str, in_turn: bool = False) -> Iterator[Non
     Raises
     ------
     CampaignError
-        If another process holds it, and we do not wait.
+        If another process holds it, and we do not wait, or the file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if in_turn else fcntl.LOCK_NB))
-        except OSError as error:
+        except BlockingIOError as error:
             raise CampaignError(
                 f"another process is already {doing} in {path.parent}: wait for it or stop it, then try again"
+            ) from error
+        except OSError as error:
+            raise CampaignError(
+                f"{path.parent} cannot be locked ({error}): use a file system with locks, such as NFS 4"
             ) from error
         yield

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from data.campaign import Campaign, open_campaign
 from data.cutout_store import layout_of, stored_as
 from data.cutouts import Cutout
-from data.errors import CampaignError
+from data.errors import CampaignError, UnreadableCutoutError
 from data.files import held_alone, parquet_in_sql
 from data.readers.mosaics import FIELD_ARCSEC, Positions, circles_of, cut_mosaics
 from data.readers.units import Rejected
@@ -143,11 +143,18 @@ def patches_of(
     Raises
     ------
     CampaignError
-        If no file is a tile with a place on the sky, or there are no positions.
+        If no file is a tile with a place on the sky, one cannot be read, or there are no positions.
     """
     if not len(positions):
         raise CampaignError("the catalogue has no usable position: expected columns ra and dec in degrees")
-    circles = [(tile, *circle) for tile in tiles for circle in circles_of(tile)]
+    circles = []
+    for tile in tiles:
+        try:
+            circles += [(tile, *circle) for circle in circles_of(tile)]
+        except (OSError, UnreadableCutoutError) as error:
+            raise CampaignError(
+                f"{tile} cannot be read ({error}): fetch it again, or leave it out"
+            ) from error
     if not circles:
         raise CampaignError(
             f"none of {len(tiles):,} files is a FITS image of 500 px or more with a place on the sky: name the "

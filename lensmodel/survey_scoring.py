@@ -4,6 +4,7 @@ Whatever dies, worker, client or scheduler, costs the partitions in flight; the 
 does not depend on how many work, nor on who died: see `lensmodel.partitions`.
 """
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -133,6 +134,8 @@ def check_worker(job: Job, probe: str) -> str | None:
         open_campaign(job.campaign)
         if not Path(probe).exists():
             return f"it does not see the same {job.campaign}: mount the campaign folder there under that path"
+        if not os.access(Path(probe).parent, os.W_OK):
+            return f"it may not write to {Path(probe).parent}"
         network_of(job.card)
     except (LensVetError, OSError) as error:
         return str(error)

@@ -141,22 +141,35 @@ def test_a_smaller_field_is_cut_and_its_scores_are_others(campaign, tmp_path, ti
     assert small.part != large.part
 
 
-def test_a_damaged_tile_is_the_reason_of_its_positions_and_of_no_others(campaign, tmp_path, tiles):
+@pytest.mark.parametrize("left", [0.5, 0.0001])
+def test_a_tile_that_is_cut_short_is_named_before_anything_begins(campaign, tmp_path, tiles, catalogue, left):
     torn = tmp_path / "tiles" / "torn.fits"
-    beside = (CENTRE[0], CENTRE[1] + 800 * SCALE_DEG)
-    write_tile(torn, tile(seed=4), crval=beside)
-    with torn.open("r+b") as file:
-        file.truncate(torn.stat().st_size // 2)
-    places = PLACES | {"in the torn one": beside}
-    rows = judged_here(
-        campaign,
-        evidence_model(tmp_path),
-        [*tiles, torn],
-        positions_in(write_catalogue(tmp_path / "l.csv", places)),
-    )
-    assert all(rows[name]["logit"] is not None for name in PLACES)
-    assert rows["in the torn one"]["logit"] is None
-    assert rows["in the torn one"]["reason"]
+    write_tile(torn, tile(seed=4))
+    whole = torn.read_bytes()
+    torn.write_bytes(whole[: int(len(whole) * left)] + b" " * (500_000 if left < 0.5 else 0))
+    with pytest.raises(CampaignError, match=r"torn.fits cannot be read .*fetch it again, or leave it out"):
+        score_mosaics(campaign, evidence_model(tmp_path), [*tiles, torn], positions_in(catalogue), workers=1)
+
+
+def test_a_tile_without_a_position_that_is_kept_does_not_become_an_object(campaign, tmp_path):
+    elsewhere = (CENTRE[0], CENTRE[1] + 1.0)
+    folder = tmp_path / "far"
+    folder.mkdir()
+    write_tile(folder / "VIS_A.fits", tile(2000, 2000))
+    write_tile(folder / "VIS_B.fits", tile(2000, 2000, seed=1), crval=elsewhere)
+    places = write_catalogue(tmp_path / "p.csv", {"a": CENTRE, "b": elsewhere})
+    arguments = [
+        "score",
+        str(campaign.path),
+        "--mosaics",
+        str(folder),
+        "--catalogue",
+        str(places),
+        "--keep",
+        "1",
+    ]
+    assert main(arguments) == 0
+    assert open_campaign(campaign.path).objects().ids in (["a"], ["b"])
 
 
 def test_the_best_come_first_and_a_sample_is_that_of_its_seed(campaign, tmp_path, tiles, catalogue):

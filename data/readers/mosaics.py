@@ -71,10 +71,16 @@ def holds_positions(path: Path, positions: Positions) -> bool:
 def circles_of(path: Path) -> list[tuple[float, float, float]]:
     """Circles on the sky that hold the large images of a file: RA, Dec and radius of each, in degrees.
 
-    None if it is no such file; the reason is found when it is read.
+    None if it is no such file.
+
+    Raises
+    ------
+    UnreadableCutoutError
+        If its headers are damaged.
+    OSError
     """
     circles = []
-    with contextlib.suppress(OSError, UnreadableCutoutError), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         if path.stat().st_size < _SMALLEST_FILE_BYTES or not _is_fits(path):
             return []
         for _, header in stack.enter_context(opened_for_windows(path)):
