@@ -197,7 +197,7 @@ class Campaign:
         return sorted(newest, key=lambda version: newest[version])
 
     def score_parts(self, model_version: str) -> list[Path]:
-        """Finished score files of a model version, oldest first."""
+        """Finished score files of a model version, by name."""
         return sorted(self.scores_path(model_version).glob("part-*.parquet"))
 
 

@@ -363,7 +363,7 @@ def _scores_of(campaign: Campaign, version: str) -> str:
     if not parts:
         nothing = ", ".join(f"NULL::DOUBLE AS {name}" for name in ("p_lens", *_SCORES))
         return f"SELECT NULL::VARCHAR AS object_id, {nothing} WHERE false"
-    # Older parts lack columns that newer ones have; the last row of an object counts.
+    # Older parts lack columns that newer ones have. An object has one row: runs score what has none.
     return f"SELECT * FROM {parquet_in_sql(*parts)}"
 
 
