@@ -32,7 +32,7 @@ def client_of(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler is None:
-        # What a worker is busy with is sampled for a page that nobody opens, and kept: 0.2 GiB after an hour.
+        # What a worker is busy with is sampled for a page that nobody opens, and kept: 30 MiB in ten minutes.
         with (
             dask.config.set({"distributed.worker.profile.enabled": False}),
             distributed.LocalCluster(
