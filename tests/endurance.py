@@ -230,13 +230,14 @@ def hours(number: float) -> dict[str, object]:
                 memory_mib.append(round(server.memory_info().rss / 2**20, 1))
                 print(memory_mib[-1], flush=True)
             outcome = json.loads(Path(plan.out).read_text())
+        lost = lost_votes(team, outcome["acknowledged"])
     half = memory_mib[len(memory_mib) // 2 :]
     return {
         "hours": number,
         "grades": len(outcome["acknowledged"]),
         "memory_mib": memory_mib,
         "growth_in_the_last_half": half[-1] / half[0] - 1,
-        "lost_or_doubled": lost_votes(team, outcome["acknowledged"]),
+        "lost_or_doubled": lost,
         "answers": outcome["answers"],
     }
 
