@@ -18,7 +18,7 @@ import lensmodel.scoring
 import lensmodel.verdicts
 from data.campaign import create_campaign
 from data.cutouts import Cutout
-from data.errors import CampaignError
+from data.errors import CampaignError, StoreError
 from data.files import held_alone
 from data.objects import ObjectTable
 from data.scores import SCORE_SCHEMA, read_features, read_part, scores_of
@@ -348,6 +348,8 @@ def test_what_cannot_be_told_of_is_no_error_before_it_is_read(campaign):
     store.will_read(group, np.array([0, 1]), "VIS")
     store.will_read(group, np.array([0, 1]), "no such band")
     store.will_read("no such group", np.array([0]), "VIS")
+    with pytest.raises(StoreError, match="no array"):
+        store.read_batch(group, np.array([0]), "no such band")
 
 
 def test_work_side_by_side_keeps_its_order_and_the_number_of_threads():
