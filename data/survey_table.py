@@ -145,7 +145,7 @@ class SurveyTable:
         self._connection = duckdb.connect()
         self._connection.execute(f"SET threads = {threads}; SET memory_limit = '{MEMORY}'")
         self._connection.execute("SET parquet_metadata_cache = true")
-        source = f"{parquet_in_sql(path, options='file_row_number = true')}"
+        source = parquet_in_sql(path, options="file_row_number = true")
         self._connection.execute(f"CREATE VIEW survey AS SELECT * FROM {source}")
         described = self._connection.execute(f"DESCRIBE SELECT * EXCLUDE ({_PLACE}) FROM survey").fetchall()
         self.kinds = {name: "text" if kind == "VARCHAR" else "number" for name, kind, *_ in described}

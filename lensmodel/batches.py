@@ -128,7 +128,7 @@ def in_even_parts(images: Tensor, number: int) -> tuple[Tensor, ...]:
 
 
 def side_by_side(work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
-    """`work` on each item, in their order, in as many threads as torch may use; the caller's makes items meanwhile.
+    """`work` on each item, in their order, in as many threads as torch may use; items are made in the caller's.
 
     Each thread computes alone: batches side by side need no barrier; one batch on two cores waits for the
     slower of them at each layer. A thread more than there are cores would take the others' caches.

@@ -87,9 +87,9 @@ def planned(campaign: Campaign, model_version: str, *, workers: int) -> Plan:
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute("SET temp_directory = $1", [str(campaign.path / ".spill")])
-        connection.execute("CREATE VIEW objects AS SELECT * FROM " + _source(campaign.catalogue_path))
+        connection.execute("CREATE VIEW objects AS SELECT * FROM " + parquet_in_sql(campaign.catalogue_path))
         done = (
-            f"SELECT object_id FROM {_source(*parts)}"
+            f"SELECT object_id FROM {parquet_in_sql(*parts)}"
             if parts
             else "SELECT NULL::VARCHAR AS object_id WHERE false"
         )
@@ -141,7 +141,7 @@ def groups_in(catalogue: Path) -> list[StoredObject]:
         names = ", ".join(
             name for name in _READ if name in ds.dataset(catalogue, format="parquet").schema.names
         )
-        query = f"SELECT DISTINCT ON (cutout_group, kind, bands) {names} FROM {_source(catalogue)}"
+        query = f"SELECT DISTINCT ON (cutout_group, kind, bands) {names} FROM {parquet_in_sql(catalogue)}"
         return stored_objects(connection.sql(query).to_arrow_table())
 
 
@@ -181,10 +181,6 @@ def _layouts(connection: "duckdb.DuckDBPyConnection", store: CutoutStore) -> pa.
             "chunks": pa.array([chunks_per_step(chunk) for chunk in chunks], pa.int64()),
         }
     )
-
-
-def _source(*paths: Path) -> str:
-    return parquet_in_sql(*paths)
 
 
 def _one(connection: "duckdb.DuckDBPyConnection", query: str) -> int:

@@ -1,6 +1,6 @@
 """Images through a convolutional stack without gradients: the same numbers to the last bit, in less time.
 
-Half of what a pass of the stack as it stands costs beyond its convolutions is memory. Here a ReLU writes over the
+Of OU-66 a quarter of the time goes into ReLUs and pooling, most of it into memory. Here a ReLU writes over the
 convolution's output in place of new memory. It comes after the pooling that follows it, on a quarter of the pixels: the
 largest of four is the same before and after a ReLU. Pooling by two is three maxima of slices, over channels that lie
 side by side; torch's own also writes down where each maximum was.

@@ -30,9 +30,17 @@ from lensmodel.models import ModelCard, check_survey, load_network, write_card
 from lensmodel.verdicts import Scored, ScoreRow, score_rows
 
 SECONDS_PER_PART = 1.0
-MOST_UNREAD = 100
+MOST_UNREAD = 100  # steps in a row
 _RUN = ".run"
 _LARGEST_HALF = float(np.finfo(np.float16).max)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A step whose cutouts could not be read."""
+
+    number: int
+    reason: str
 
 
 @dataclass
@@ -47,7 +55,7 @@ class Tally:
     refused: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     bands_missing: Counter[str] = field(default_factory=Counter)
-    unread: "list[Unread]" = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
 
     def add(self, rows: Iterable[ScoreRow]) -> None:
         """Count these rows."""
@@ -142,14 +150,6 @@ def score(
     if parts.tally.unread:
         raise unread_error(parts.tally)
     return ScoringReport(parts.tally, len(objects) - len(waiting), time.monotonic() - started)
-
-
-@dataclass(frozen=True)
-class Unread:
-    """A step whose cutouts could not be read."""
-
-    number: int
-    reason: str
 
 
 def scored_or_why_not(

@@ -89,21 +89,8 @@ class ExploreBody(PageBody):
             width=110,
             margin=(4, 14, 4, 0),
         )
-        self._keep = pn.widgets.Button(
-            name="Keep this selection",
-            stylesheets=["assets/why.css"],
-            width=190,
-            align="end",
-            margin=(4, 14, 4, 0),
-        )
-        self._umap = pn.widgets.Button(
-            name="UMAP is ready: show it",
-            stylesheets=["assets/why.css"],
-            width=210,
-            align="end",
-            margin=(4, 14, 4, 0),
-            visible=False,
-        )
+        self._keep = _button("Keep this selection", 190)
+        self._umap = _button("UMAP is ready: show it", 210, visible=False)
         self._kept, self._object, self._hover = html(""), html(_POINT), html("")
         self._figures = pn.Column(stylesheets=[_GRID], sizing_mode="stretch_width", margin=(4, 0))
         self._keys: dict[str, pn.pane.HTML] = {}
@@ -379,6 +366,13 @@ class ExploreBody(PageBody):
         reach = REACH_PX * view.pixel, REACH_PX * (view.y1 - view.y0) / view.height_px
         place = survey.nearest(across, up, (x, y), reach, self._selected.mask)
         return None if place is None else found.table.at(place * found.every)
+
+
+def _button(name: str, width: int, **fields: object) -> pn.widgets.Button:
+    """A button beside fields whose names stand above them."""
+    return pn.widgets.Button(
+        name=name, stylesheets=["assets/why.css"], width=width, align="end", margin=(4, 14, 4, 0), **fields
+    )
 
 
 def _written_ns(path: Path) -> int | None:
